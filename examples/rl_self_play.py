@@ -1,0 +1,204 @@
+"""Self-play: the model in training plays tic-tac-toe against itself, and against its older self.
+
+A game against itself is a group of two episodes: the players share a table, take turns, and are
+paid 1 for a win, 0 for a draw, -1 for a loss, so what one gains the other one loses. Two who are
+sure of their moves play one game again and again, and learn nothing more from it. So the other
+games are against the model as it was at the beginning, in groups of several from one seat, which
+are compared with each other. A square that is taken stands for the next free one; what is no square
+loses. Whether it learns to play is measured against a player who draws among the free squares, and
+whom it never meets in training. A few supervised steps on games of players who name any square come
+first: the form.
+
+    python rl_self_play.py                      a model made for tests, four minutes
+    python rl_self_play.py --model HuggingFaceTB/SmolLM2-135M-Instruct --adam.learning-rate 4e-4
+    tinker-rl play rl_self_play:Games           play both sides yourself
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+from warm_start import learn_scripts
+
+from tinker_core import Message, PostTrainingError, Reply, as_conversation
+from tinker_render import Renderer
+from tinker_rl import (
+    Config,
+    EngineMessageCompleter,
+    Evaluation,
+    Game,
+    GameGroupBuilder,
+    GroupBatches,
+    MessageCompleter,
+    RLData,
+    Sampling,
+    TrainResult,
+    command_line,
+    new_run_dir,
+    train_on,
+)
+from tinker_rl.train import renderer_of
+from tinker_train import Adam, Engine, Never, connect, read_metrics, while_engine_lives
+
+_LINES = [(0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4, 8), (2, 4, 6)]
+
+
+@define
+class TicTacToe(Game):
+    """Three in a row; the squares are 1 to 9."""
+
+    board: list[int | None] = field(factory=lambda: [None] * 9)
+    turn: int = 0
+    winner: int | None = None
+    over: bool = False
+
+    def num_players(self) -> int:
+        """Two."""
+        return 2
+
+    def to_move(self) -> int | None:
+        """In turns."""
+        return None if self.over else self.turn
+
+    def observe(self, player: int) -> list[Message]:
+        """The board as the player sees it: x is his, o the other's."""
+        marks = [
+            str(i + 1) if owner is None else "x" if owner == player else "o"
+            for i, owner in enumerate(self.board)
+        ]
+        rows = " ".join("".join(marks[i : i + 3]) for i in (0, 3, 6))
+        return [Message(role="user", content=rows)]
+
+    def play(self, player: int, message: Message) -> None:
+        """The message is the square, or the one before the next free one."""
+        if message.text not in list("123456789"):
+            self.forfeit(player)
+            return
+        square = int(message.text) - 1
+        while self.board[square] is not None:
+            square = (square + 1) % 9
+        self.board[square] = player
+        if any(all(self.board[i] == player for i in line) for line in _LINES):
+            self.winner, self.over = player, True
+        self.over = self.over or None not in self.board
+        self.turn = 1 - player
+
+    def forfeit(self, player: int) -> None:
+        """The other one wins."""
+        self.winner, self.over = 1 - player, True
+
+    def rewards(self) -> Sequence[float]:
+        """1, 0 or -1."""
+        if self.winner is None:
+            return [0.0, 0.0]
+        return [1.0 if player == self.winner else -1.0 for player in range(2)]
+
+
+@frozen
+class RandomPlayer:
+    """Draws among the free squares."""
+
+    seed: int
+
+    async def __call__(
+        self, messages: Sequence[Message | Mapping[str, Any]], *, seed: int | None = None
+    ) -> Reply:
+        """A move; the same in the same place of the same game."""
+        heard = as_conversation(messages)
+        draw = random.Random(f"{self.seed} {[message.text for message in heard]}")
+        free = [square for square in heard[-1].text if square.isdigit()]
+        return Reply(Message(role="assistant", content=draw.choice(free)))
+
+
+@frozen(kw_only=True)
+class Games:
+    """Empty boards: to learn on, both sides; to test on, one side against chance."""
+
+    games: int = 8
+    """Of the model against itself, in a batch."""
+    groups: int = 6
+    """Against its older self, in a batch; the model has the first move in every second one."""
+    attempts: int = 8
+    """Games in such a group."""
+    batches: int = 100
+    test_games: int = 512
+
+    def build(self, *, renderer: Renderer, seed: int) -> RLData:
+        """Games against itself alone."""
+        return self.against(None, renderer)
+
+    def against(self, older_self: MessageCompleter | None, renderer: Renderer) -> RLData:
+        """Batches of both kinds of games."""
+        one = GameGroupBuilder(make_game=TicTacToe, renderer=renderer, name="self-play")
+        batch = [one] * self.games
+        if older_self is not None:
+            batch += [
+                evolve(one, games=self.attempts, fixed={i % 2: older_self}, name="older-self")
+                for i in range(self.groups)
+            ]
+        against_chance = [
+            evolve(one, fixed={i % 2: RandomPlayer(i)}, name="chance")
+            for i in range(self.test_games)
+        ]
+        return RLData(
+            train=GroupBatches(batch * self.batches, len(batch)),
+            test=GroupBatches(against_chance, self.test_games),
+        )
+
+
+def scripted_game(draw: random.Random) -> list[dict[str, Any]]:
+    """What one of two players saw and did, who name any square."""
+    game, heard = TicTacToe(), [[], []]
+    while (player := game.to_move()) is not None:
+        (board,) = game.observe(player)
+        move = Message(role="assistant", content=draw.choice("123456789"))
+        heard[player] += [
+            {"role": "user", "content": board.text},
+            {"role": "assistant", "content": move.text},
+        ]
+        game.play(player, move)
+    return heard[draw.randrange(2)]
+
+
+async def train_against(engine: Engine, config: Config, older_self: str | None) -> TrainResult:
+    """Train against the model itself and a checkpoint of it."""
+    renderer = renderer_of(config)
+    client = await engine.service.create_sampling_client(model_path=older_self)
+    opponent = EngineMessageCompleter(client=client, renderer=renderer, sampling=config.sampling)
+    return await train_on(engine, config, config.data.against(opponent, renderer))
+
+
+def main(arguments: list[str] | None = None) -> TrainResult:
+    """Train, and say what it came to."""
+    default = Config(
+        model="local/tiny",
+        data=Games(),
+        run_dir=new_run_dir("self-play"),
+        adam=Adam(learning_rate=3e-3),
+        sampling=Sampling(max_tokens=4),
+        evaluation=Evaluation(every=Never()),  # besides the first step and the last
+        max_steps=20,
+    )
+    config = command_line(default, arguments, __doc__)
+    draw = random.Random(config.seed)
+    scripts = [scripted_game(draw) for _ in range(32 * 20)]
+    form = learn_scripts(config, scripts, batch_size=32, learning_rate=4e-3)
+    with connect() as engine:
+        work = train_against(engine, evolve(config, start_from=form.state_path), form.sampler_path)
+        result = asyncio.run(while_engine_lives(engine, work))
+    rows = read_metrics(result.run_dir / "metrics.jsonl")
+    score = [row["test/reward"] for row in rows if "test/reward" in row]
+    print(f"against a random player {score[0]:+.2f} before, {score[-1]:+.2f} after, of -1 to 1")
+    return result
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except PostTrainingError as error:
+        sys.exit(f"rl_self_play: {error}")

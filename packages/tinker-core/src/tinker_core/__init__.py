@@ -1,0 +1,61 @@
+"""The nouns of post-training on the Tinker API: messages, datums, outcomes, errors."""
+
+from tinker_core.datum import datum_from_model_input_weights, next_token_datum
+from tinker_core.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    EngineError,
+    PostTrainingError,
+    RenderError,
+    RunDirectoryError,
+    TokenizerError,
+)
+from tinker_core.messages import (
+    ImagePart,
+    Message,
+    Part,
+    Role,
+    TextPart,
+    ThinkingPart,
+    ToolCall,
+    ToolSpec,
+    UnparsedToolCall,
+    as_conversation,
+    as_message,
+    to_openai,
+)
+from tinker_core.outcome import CutShort, Malformed, Outcome, Reply
+from tinker_core.preference import Comparison, PreferenceModel, RewardModel
+
+__all__ = [
+    "CheckpointError",
+    "Comparison",
+    "ConfigError",
+    "CutShort",
+    "DataError",
+    "EngineError",
+    "ImagePart",
+    "Malformed",
+    "Message",
+    "Outcome",
+    "Part",
+    "PostTrainingError",
+    "PreferenceModel",
+    "RenderError",
+    "Reply",
+    "RewardModel",
+    "Role",
+    "RunDirectoryError",
+    "TextPart",
+    "ThinkingPart",
+    "TokenizerError",
+    "ToolCall",
+    "ToolSpec",
+    "UnparsedToolCall",
+    "as_conversation",
+    "as_message",
+    "datum_from_model_input_weights",
+    "next_token_datum",
+    "to_openai",
+]

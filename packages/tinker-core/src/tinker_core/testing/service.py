@@ -1,0 +1,74 @@
+"""The double of the service, which makes the clients."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from attrs import define
+
+from tinker_core.testing.clients import BigramSamplingClient, BigramTrainingClient
+from tinker_core.testing.futures import ReadyFuture, refused
+from tinker_core.testing.model import BigramModel
+
+
+@define
+class BigramService:
+    """The part of `tinker.ServiceClient` that loops use; every base model is blank."""
+
+    folder: Path
+    """Where checkpoints lie; two services on one folder see the same checkpoints."""
+    vocab_size: int = 128
+
+    def file(self, path: str) -> Path:
+        """The file of a `tinker://` path."""
+        return self.folder / (path.removeprefix("tinker://").replace(":", "_") + ".npz")
+
+    def create_lora_training_client(  # noqa: PLR0913  # the SDK's own signature
+        self,
+        base_model: str,
+        rank: int = 32,
+        seed: int | None = None,
+        train_mlp: bool = True,
+        train_attn: bool = True,
+        train_unembed: bool = True,
+        user_metadata: dict[str, str] | None = None,
+    ) -> ReadyFuture[BigramTrainingClient]:
+        """A blank model."""
+        return ReadyFuture(lambda: self._client(BigramModel.blank(self.vocab_size)))
+
+    def create_training_client_from_state(
+        self, path: str, base_model: str | None = None, user_metadata: dict[str, str] | None = None
+    ) -> ReadyFuture[BigramTrainingClient]:
+        """The weights of a checkpoint, the optimizer as new."""
+        return ReadyFuture(lambda: self._client(self._load(path, optimizer=False)))
+
+    def create_training_client_from_state_with_optimizer(
+        self, path: str, base_model: str | None = None, user_metadata: dict[str, str] | None = None
+    ) -> ReadyFuture[BigramTrainingClient]:
+        """The weights and the optimizer of a checkpoint."""
+        return ReadyFuture(lambda: self._client(self._load(path, optimizer=True)))
+
+    def create_sampling_client(
+        self, model_path: str | None = None, base_model: str | None = None
+    ) -> ReadyFuture[BigramSamplingClient]:
+        """A sampler of a checkpoint, or of the blank model."""
+
+        def call() -> BigramSamplingClient:
+            blank = BigramModel.blank(self.vocab_size)
+            model = blank if model_path is None else self._load(model_path, optimizer=False)
+            return BigramSamplingClient(model.logprobs())
+
+        return ReadyFuture(call)
+
+    def _load(self, path: str, *, optimizer: bool) -> BigramModel:
+        if not self.file(path).exists():
+            raise refused(f"no checkpoint {path}")
+        return BigramModel.load(self.file(path), optimizer=optimizer)
+
+    def _client(self, model: BigramModel) -> BigramTrainingClient:
+        counter = self.folder / "runs.json"
+        runs = json.loads(counter.read_text()) + 1 if counter.exists() else 0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        counter.write_text(json.dumps(runs))
+        return BigramTrainingClient(self, model, f"bigram-{runs}:train:0")

@@ -1,0 +1,98 @@
+"""Rows to typed conversations to datums to resumable batches."""
+
+from tinker_data.batches import Batch, BatchedRows, Batching, Position, SupervisedDataset
+from tinker_data.builders import (
+    ConversationFile,
+    ConversationMixture,
+    HubConversations,
+    Opening,
+    Reading,
+    SupervisedData,
+    SupervisedDatasetBuilder,
+    no_robots,
+    render_raw,
+    split,
+    tulu3,
+)
+from tinker_data.datums import (
+    Normalisation,
+    RenderedRow,
+    Rendering,
+    conversation_to_datum,
+    normalise_weights,
+    render_conversation,
+)
+from tinker_data.jsonl import JsonlRows, open_jsonl
+from tinker_data.layouts import Layout, read_conversation
+from tinker_data.mixtures import MixedStream, mix
+from tinker_data.preferences import (
+    PreferencePair,
+    Problem,
+    check_pair,
+    check_roles,
+    read_pair,
+    read_problem,
+)
+from tinker_data.rows import Conversation, Place, RawRow, Rows, Subset
+from tinker_data.sources import SequenceRows, Source, as_source, open_file, open_hub
+from tinker_data.streams import (
+    IterableStream,
+    JsonlStream,
+    ParquetStream,
+    RowStream,
+    StreamedRows,
+)
+from tinker_data.workers import RenderedByWorkers
+
+__all__ = [
+    "Batch",
+    "BatchedRows",
+    "Batching",
+    "Conversation",
+    "ConversationFile",
+    "ConversationMixture",
+    "HubConversations",
+    "IterableStream",
+    "JsonlRows",
+    "JsonlStream",
+    "Layout",
+    "MixedStream",
+    "Normalisation",
+    "Opening",
+    "ParquetStream",
+    "Place",
+    "Position",
+    "PreferencePair",
+    "Problem",
+    "RawRow",
+    "Reading",
+    "RenderedByWorkers",
+    "RenderedRow",
+    "Rendering",
+    "RowStream",
+    "Rows",
+    "SequenceRows",
+    "Source",
+    "StreamedRows",
+    "Subset",
+    "SupervisedData",
+    "SupervisedDataset",
+    "SupervisedDatasetBuilder",
+    "as_source",
+    "check_pair",
+    "check_roles",
+    "conversation_to_datum",
+    "mix",
+    "no_robots",
+    "normalise_weights",
+    "open_file",
+    "open_hub",
+    "open_jsonl",
+    "read_conversation",
+    "read_pair",
+    "read_problem",
+    "render_conversation",
+    "render_raw",
+    "split",
+    "tulu3",
+]

@@ -1,0 +1,123 @@
+"""Preference learning on the Tinker API: the DPO family, preference models, RLHF pieces."""
+
+from tinker_core import Comparison, PreferenceModel, RewardModel
+from tinker_dpo.agreement import Share, agreement, judge, share, vote, win_rate
+from tinker_dpo.batches import ItemBatch, iterate_batches
+from tinker_dpo.best_of_n import BestOfN, BestOfNPairs, best_and_worst, best_of_n, pair_row
+from tinker_dpo.comparisons import comparison_of
+from tinker_dpo.config import Config, Evaluation
+from tinker_dpo.data import (
+    KNOWN,
+    HubPreferences,
+    Preference,
+    PreferenceData,
+    PreferenceDataBuilder,
+    PreferenceFile,
+    read_preference,
+)
+from tinker_dpo.items import Items, Selection, open_items
+from tinker_dpo.label_model import ComparisonFile, ComparisonRenderer, LabelModel
+from tinker_dpo.loop import LoopData, preference_loop
+from tinker_dpo.objectives import (
+    BradleyTerry,
+    Dpo,
+    Ipo,
+    Kto,
+    Objective,
+    Orpo,
+    Response,
+    SimPo,
+    TokenLoss,
+    kto_loss,
+    needs_reference,
+    pair_loss,
+)
+from tinker_dpo.pairs import JudgedResponse, judge_both, read_judged, read_pair
+from tinker_dpo.rendering import (
+    RenderedJudged,
+    RenderedPair,
+    RenderedResponse,
+    ResponseRenderer,
+    ScoreRenderer,
+    render_judged,
+    render_pair,
+)
+from tinker_dpo.running import open_data, read_config, resume, train, train_on
+from tinker_dpo.score_model import ScoreModel, centred, score_model
+from tinker_dpo.surrogate import Surrogate, datums_of, surrogate
+from tinker_render import renderer_for
+from tinker_train import Checkpoints, TrainResult
+
+__all__ = [
+    "KNOWN",
+    "BestOfN",
+    "BestOfNPairs",
+    "BradleyTerry",
+    "Checkpoints",
+    "Comparison",
+    "ComparisonFile",
+    "ComparisonRenderer",
+    "Config",
+    "Dpo",
+    "Evaluation",
+    "HubPreferences",
+    "Ipo",
+    "ItemBatch",
+    "Items",
+    "JudgedResponse",
+    "Kto",
+    "LabelModel",
+    "LoopData",
+    "Objective",
+    "Orpo",
+    "Preference",
+    "PreferenceData",
+    "PreferenceDataBuilder",
+    "PreferenceFile",
+    "PreferenceModel",
+    "RenderedJudged",
+    "RenderedPair",
+    "RenderedResponse",
+    "Response",
+    "ResponseRenderer",
+    "RewardModel",
+    "ScoreModel",
+    "ScoreRenderer",
+    "Selection",
+    "Share",
+    "SimPo",
+    "Surrogate",
+    "TokenLoss",
+    "TrainResult",
+    "agreement",
+    "best_and_worst",
+    "best_of_n",
+    "centred",
+    "comparison_of",
+    "datums_of",
+    "iterate_batches",
+    "judge",
+    "judge_both",
+    "kto_loss",
+    "needs_reference",
+    "open_data",
+    "open_items",
+    "pair_loss",
+    "pair_row",
+    "preference_loop",
+    "read_config",
+    "read_judged",
+    "read_pair",
+    "read_preference",
+    "render_judged",
+    "render_pair",
+    "renderer_for",
+    "resume",
+    "score_model",
+    "share",
+    "surrogate",
+    "train",
+    "train_on",
+    "vote",
+    "win_rate",
+]

@@ -1,0 +1,73 @@
+"""What is said of a training step, and of the held-out preferences.
+
+epoch                       which time through the data, from 0
+train/loss                  the objective, mean over the batch, before the step's update
+train/accuracy              share of pairs whose chosen response has the higher reward; ties half
+train/margin                chosen minus rejected reward
+train/chosen_reward, ...    the reward that the objective implies, mean over the batch
+train/chosen_logprob, ...   nats of the whole response
+train/chosen_tokens, ...    length of the response
+train/kl_to_reference       KTO alone: the reference point, from responses to other prompts
+learning_rate               what the optimizer got
+num_pairs                   preferences in the batch; judged responses where they are single
+num_skipped_rows            rows of the data that are left out, where there are any
+num_tokens                  rows of all datums, each counted once
+optim/...                   what the engine says of the optimizer step
+time/data                   seconds for reading and rendering the batch
+time/loss                   seconds for the loss and its gradient, here
+time/step                   seconds since the step before it came back
+tokens_per_second           num_tokens in time/step
+test/...                    the same of the held-out preferences
+test/kl_to_reference        nats per response, of the policy's own samples, see `kl`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from attrs import frozen
+
+from tinker_dpo.batches import ItemBatch
+from tinker_dpo.objectives import TokenLoss
+from tinker_dpo.rendering import RenderedItem
+from tinker_dpo.surrogate import datums_of
+from tinker_train import SubmittedStep, step_result
+
+
+@frozen(kw_only=True, eq=False)
+class Step:
+    """A training step on its way."""
+
+    number: int
+    """Counts from 1."""
+    batch: ItemBatch
+    value: TokenLoss
+    submitted: SubmittedStep
+    known: Mapping[str, float]
+    """Metrics that need no answer."""
+
+
+async def step_metrics(step: Step) -> dict[str, float]:
+    """The metrics of a step, once it has come back; raises EngineError if it failed."""
+    result = await step_result(step.submitted, number=step.number)
+    return {
+        "epoch": step.batch.position.epoch,
+        **value_metrics("train", step.value),
+        "num_pairs": len(step.batch.items),
+        "num_tokens": num_tokens(step.batch.items),
+        **step.known,
+        **{f"optim/{key}": value for key, value in result.optim_metrics.items()},
+    }
+
+
+def value_metrics(name: str, value: TokenLoss) -> dict[str, float]:
+    """An objective's value and metrics, under the name of the data that they are of."""
+    return {
+        f"{name}/loss": value.loss,
+        **{f"{name}/{key}": number for key, number in value.metrics.items()},
+    }
+
+
+def num_tokens(items: Sequence[RenderedItem]) -> int:
+    """Rows of all datums."""
+    return sum(datum.model_input.length for datum in datums_of(items))

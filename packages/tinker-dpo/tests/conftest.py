@@ -1,0 +1,99 @@
+"""A preference run on the bigram double: a tokenizer of bytes, a file of pairs, an engine."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from tinker_core.testing import BigramService
+from tinker_data import Batching
+from tinker_dpo import Checkpoints, Config, Dpo, Evaluation, PreferenceFile, open_data, train_on
+from tinker_render import Renderer, get_renderer
+from tinker_train import Adam, Engine, Every, Lora
+
+CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+VOCABULARY = 300
+
+
+@pytest.fixture(scope="session")
+def renderer() -> Renderer:
+    """ChatML over bytes: one token a byte, so that lengths can be counted by hand."""
+    bytes_in_order = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: i for i, token in enumerate([*CONTROL, *bytes_in_order])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        additional_special_tokens=CONTROL,
+    )
+    return get_renderer("chatml_plain", fast)
+
+
+@pytest.fixture
+def write_rows(tmp_path: Path):
+    """Write rows to a JSONL file: dictionaries as JSON, strings as they are."""
+
+    def write(rows: list[object], name: str = "rows.jsonl") -> Path:
+        lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+        path = tmp_path / name
+        path.write_text("".join(line + "\n" for line in lines))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def pairs(write_rows) -> Path:
+    """Twenty-four questions; an answer of b's is better than one of c's."""
+    rows = [
+        {"prompt": f"question {i}", "chosen": "ab" * (1 + i % 4), "rejected": "ac" * (1 + i % 3)}
+        for i in range(24)
+    ]
+    return write_rows(rows, "pairs.jsonl")
+
+
+@pytest.fixture
+def make_config(tmp_path: Path, pairs: Path):
+    """A run of 10 steps: 2 epochs of 5 batches of 4 pairs, saved and measured every 3 steps."""
+
+    def make(run: str = "run", **fields: object) -> Config:
+        settings = {
+            "model": "double",
+            "data": PreferenceFile(path=pairs, test_rows=4),
+            "run_dir": tmp_path / run,
+            "objective": Dpo(beta=0.5),
+            "batching": Batching(batch_size=4),
+            "adam": Adam(learning_rate=0.1),
+            "lora": Lora(rank=4),
+            "num_epochs": 2,
+            "checkpoints": Checkpoints(every=Every(steps=3)),
+            "evaluation": Evaluation(every=Every(steps=3)),
+            "seed": 1,
+        }
+        return Config(**{**settings, **fields})
+
+    return make
+
+
+@pytest.fixture
+def engine_home(tmp_path: Path) -> Path:
+    """Where the double keeps its checkpoints."""
+    return tmp_path / "engine"
+
+
+@pytest.fixture
+def run_on_double(engine_home, renderer):
+    """Run a config on the double, as `train` does on a real engine."""
+
+    def run(config: Config, service: object = None):
+        service = service or BigramService(engine_home, vocab_size=VOCABULARY)
+        engine = Engine(service=service, kind="local", description="the bigram double")
+        return asyncio.run(train_on(engine, config, open_data(config, renderer)))
+
+    return run

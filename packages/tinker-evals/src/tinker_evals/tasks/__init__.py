@@ -1,0 +1,51 @@
+"""The tasks that come with the package, by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from importlib import import_module
+
+from tinker_core import ConfigError
+from tinker_evals.task import AnyTask, RankingTask, Task
+from tinker_evals.tasks.bbh import bbh
+from tinker_evals.tasks.bfcl import bfcl
+from tinker_evals.tasks.competitions import aime_2024, aime_2025, aime_2026, math500
+from tinker_evals.tasks.continuations import arc_challenge, arc_easy, hellaswag
+from tinker_evals.tasks.gsm8k import gsm8k
+from tinker_evals.tasks.instructions import ifeval
+from tinker_evals.tasks.knowledge import ceval, gpqa, mmlu_pro, mmlu_redux, supergpqa
+from tinker_evals.tasks.programs import humaneval, mbpp
+from tinker_evals.tasks.reasoning_gym import reasoning_gym
+from tinker_evals.tasks.sums import sums
+
+TASKS: Mapping[str, AnyTask] = {
+    task.name: task
+    for task in (
+        *(sums, gsm8k, math500, aime_2024, aime_2025, aime_2026),
+        *(mmlu_pro, mmlu_redux, gpqa, supergpqa, ceval, bbh, reasoning_gym),
+        *(ifeval, humaneval, mbpp, bfcl),
+        *(arc_easy, arc_challenge, hellaswag),
+    )
+}
+
+
+def get_task(name: str) -> AnyTask:
+    """A task of this package by its name, or a user's own as `module:attribute`.
+
+    Raises ConfigError where there is none.
+    """
+    if name in TASKS:
+        return TASKS[name]
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        close = difflib.get_close_matches(name, TASKS, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(TASKS)}"
+        raise ConfigError(f"unknown task {name!r}; {hint}")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"no task {name!r}: {error}") from error
+    if not isinstance(found, Task | RankingTask):
+        raise ConfigError(f"{name} is not a task but {type(found).__name__}")
+    return found

@@ -1,0 +1,56 @@
+"""Open questions, which have no key: a judge rates the replies, or lets two models duel.
+
+The data has the form of MT-bench's questions: `question_id`, `category`, `turns`, of which the
+first is asked, and sometimes `reference`.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from tinker_core import PreferenceModel
+from tinker_evals.grade import Grader
+from tinker_evals.item import Item
+from tinker_evals.judge import RUBRIC, DuelGrader, RubricGrader
+from tinker_evals.model import Model
+from tinker_evals.sources import Shipped
+from tinker_evals.task import Row, Task
+
+MAX_TOKENS = 2048
+"""Of a reply in a duel."""
+
+
+def _read(row: Row, number: int) -> Item:
+    return Item(
+        id=str(row["question_id"]),
+        prompt=row["turns"][0],
+        target=(row.get("reference") or [None])[0],
+        group=row.get("category"),
+    )
+
+
+def judged(judge: Model, rubric: str = RUBRIC) -> Task:
+    """Replies rated by a judge with a rubric."""
+    grader = RubricGrader(judge=judge, rubric=rubric)
+    return _task("judged", "open questions, rated by a judge", grader)
+
+
+def duel(
+    opponent: Model,
+    judge: Model | PreferenceModel,
+    rubric: str = RUBRIC,
+    max_tokens: int = MAX_TOKENS,
+) -> Task:
+    """The share of duels won against another model, each judged in both orders.
+
+    Both sides' replies have `max_tokens`; `Sampling.max_tokens` would bind one side alone.
+    """
+    grader = DuelGrader(opponent=opponent, judge=judge, rubric=rubric, opponent_tokens=max_tokens)
+    task = _task("duel", "open questions, each answered better than another model", grader)
+    return evolve(task, max_tokens=max_tokens)
+
+
+def _task(name: str, summary: str, grader: Grader) -> Task:
+    return Task(
+        name=name, summary=summary, source=Shipped("open_questions"), read=_read, grader=grader
+    )

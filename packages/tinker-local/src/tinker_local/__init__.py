@@ -1,0 +1,1 @@
+"""The embedded engine: a Tinker API server with LoRA training and sampling, on one machine."""

@@ -1,0 +1,7 @@
+"""`python -m tinker_local` is the `tinker-local` command."""
+
+import sys
+
+from tinker_local.cli import main
+
+sys.exit(main())

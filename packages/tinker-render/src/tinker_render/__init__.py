@@ -1,0 +1,41 @@
+"""Chat messages to tokens and back, one module per model family."""
+
+from tinker_render.format import Format
+from tinker_render.images import get_image_processor
+from tinker_render.models import LINEUP, Family, get_recommended_renderer_name
+from tinker_render.registry import (
+    get_renderer,
+    register_renderer,
+    renderer_for,
+    renderer_names,
+    unregister_renderer,
+)
+from tinker_render.rendered import PlacedImage, Rendered
+from tinker_render.renderer import NoBridge, Renderer
+from tinker_render.streaming import Delta, ReplyStream, TextDelta, ThinkingDelta, ToolCallDelta
+from tinker_render.tokenizer import get_tokenizer
+from tinker_render.train_on_what import TrainOnWhat
+
+__all__ = [
+    "LINEUP",
+    "Delta",
+    "Family",
+    "Format",
+    "NoBridge",
+    "PlacedImage",
+    "Rendered",
+    "Renderer",
+    "ReplyStream",
+    "TextDelta",
+    "ThinkingDelta",
+    "ToolCallDelta",
+    "TrainOnWhat",
+    "get_image_processor",
+    "get_recommended_renderer_name",
+    "get_renderer",
+    "get_tokenizer",
+    "register_renderer",
+    "renderer_for",
+    "renderer_names",
+    "unregister_renderer",
+]

@@ -1,0 +1,123 @@
+"""Renderers by name: ours, those of installed packages, and those a program registers."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from tinker_core import ConfigError
+from tinker_render.models import get_recommended_renderer_name
+from tinker_render.renderer import Renderer
+from tinker_render.tokenizer import get_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Factory = Callable[["PreTrainedTokenizerBase", Any], Renderer]
+"""Makes a renderer of a tokenizer and an image processor, its model's name, or None."""
+
+ENTRY_POINTS = "tinker.renderers"
+"""Group of factories, each under the name of its renderer."""
+
+FORMATS = {
+    "chatml": "chatml:smollm2",
+    "chatml_plain": "chatml:plain",
+    "role_colon": "role_colon:role_colon",
+    "template": "template:template",
+    "llama3": "llama3:llama3",
+    "deepseekv3": "deepseek_v3:deepseekv3",
+    "deepseekv3_disable_thinking": "deepseek_v3:deepseekv3",
+    "deepseekv3_thinking": "deepseek_v3:deepseekv3_thinking",
+    "gpt_oss_no_sysprompt": "gpt_oss:no_sysprompt",
+    "gpt_oss_low_reasoning": "gpt_oss:low_reasoning",
+    "gpt_oss_medium_reasoning": "gpt_oss:medium_reasoning",
+    "gpt_oss_high_reasoning": "gpt_oss:high_reasoning",
+    "kimi_k2": "kimi_k2:kimi_k2",
+    "kimi_k25": "kimi_k25:kimi_k25",
+    "kimi_k25_disable_thinking": "kimi_k25:kimi_k25_disable_thinking",
+    "kimi_k26": "kimi_k25:kimi_k26",
+    "kimi_k26_disable_thinking": "kimi_k25:kimi_k26_disable_thinking",
+    "kimi_k26_preserve_thinking": "kimi_k25:kimi_k26_preserve_thinking",
+    "gemma3": "gemma3:gemma3",
+    "glm": "glm:glm",
+    "glm_disable_thinking": "glm:glm_disable_thinking",
+    "nemotron3": "nemotron3:nemotron3",
+    "nemotron3_low_thinking": "nemotron3:nemotron3_low_thinking",
+    "nemotron3_disable_thinking": "nemotron3:nemotron3_disable_thinking",
+    "nemotron3_preserve_thinking": "nemotron3:nemotron3_preserve_thinking",
+    "nemotron3_ultra": "nemotron3:nemotron3_ultra",
+    "nemotron3_ultra_medium_thinking": "nemotron3:nemotron3_ultra_medium_thinking",
+    "nemotron3_ultra_disable_thinking": "nemotron3:nemotron3_ultra_disable_thinking",
+    "nemotron3_ultra_preserve_thinking": "nemotron3:nemotron3_ultra_preserve_thinking",
+    "qwen3": "qwen3:thinking",
+    "qwen3_disable_thinking": "qwen3:disable_thinking",
+    "qwen3_instruct": "qwen3:instruct",
+    "qwen3_vl": "qwen3:vl",
+    "qwen3_vl_instruct": "qwen3:vl_instruct",
+    "qwen3_5": "qwen3_5:qwen3_5",
+    "qwen3_5_disable_thinking": "qwen3_5:qwen3_5_disable_thinking",
+    "qwen3_6": "qwen3_5:qwen3_6",
+    "qwen3_6_disable_thinking": "qwen3_5:qwen3_6_disable_thinking",
+    "qwen3_8_xhigh_reasoning": "qwen3_5:qwen3_8_xhigh",
+    "qwen3_8_medium_reasoning": "qwen3_5:qwen3_8_medium",
+    "qwen3_8_low_reasoning": "qwen3_5:qwen3_8_low",
+    "qwen3_8_disable_thinking": "qwen3_5:qwen3_8_disable_thinking",
+}
+"""Name of a renderer: module and function that makes its format."""
+
+_registered: dict[str, Factory] = {}
+
+
+def get_renderer(
+    name: str, tokenizer: PreTrainedTokenizerBase, image_processor: object | None = None
+) -> Renderer:
+    """The renderer of that name, or, for `auto`, the one that fits the tokenizer's model.
+
+    A vision model's first image asks for `image_processor`: the model's own, or the model's name,
+    which it is then loaded by.
+    Raises ConfigError for an unknown one, and for a tokenizer that lacks its control tokens.
+    """
+    if name == "auto":
+        name = get_recommended_renderer_name(tokenizer.name_or_path)
+    if name in _registered:
+        return _registered[name](tokenizer, image_processor)
+    if name in FORMATS:
+        module, function = FORMATS[name].split(":")
+        make = getattr(import_module(f"tinker_render.formats.{module}"), function)
+        return Renderer(name=name, tokenizer=tokenizer, format=make(tokenizer, image_processor))
+    for entry_point in entry_points(group=ENTRY_POINTS, name=name):
+        factory: Factory = entry_point.load()
+        return factory(tokenizer, image_processor)
+    close = difflib.get_close_matches(name, renderer_names(), n=3, cutoff=0.5)
+    hint = (
+        f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(renderer_names())}"
+    )
+    raise ConfigError(f"unknown renderer {name!r}; {hint}")
+
+
+def renderer_for(model: str, name: str | None = None) -> Renderer:
+    """The renderer of that name, or the one that the model was trained with, on its tokenizer."""
+    return get_renderer(name or get_recommended_renderer_name(model), get_tokenizer(model), model)
+
+
+def register_renderer(name: str, factory: Factory) -> None:
+    """Make a renderer known in this process. Raises ConfigError if the name is taken."""
+    if name in renderer_names():
+        raise ConfigError(f"a renderer {name!r} exists already")
+    _registered[name] = factory
+
+
+def unregister_renderer(name: str) -> None:
+    """Forget a registered renderer. Raises ConfigError if there is none of that name."""
+    if name not in _registered:
+        raise ConfigError(f"no renderer {name!r} was registered")
+    del _registered[name]
+
+
+def renderer_names() -> list[str]:
+    """Every name that `get_renderer` takes."""
+    installed = [entry_point.name for entry_point in entry_points(group=ENTRY_POINTS)]
+    return sorted({*FORMATS, *installed, *_registered})

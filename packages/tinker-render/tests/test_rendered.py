@@ -1,0 +1,26 @@
+"""Images among the tokens."""
+
+import tinker
+from tinker.types import ImageChunk
+
+from tinker_render.codec import Codec
+from tinker_render.stream import Stream
+
+
+def test_images_stand_where_they_were_written(chatml_tokenizer):
+    images = [ImageChunk(data=b"x", format="png", expected_tokens=n) for n in (3, 2)]
+    stream = Stream()
+    stream.turn(0, sampled=False)
+    for text, image in zip(["the answer", ""], images, strict=True):
+        stream.text(text)
+        stream.image(image)
+    stream.text(" is")
+    rendered = Codec(chatml_tokenizer, ()).render(stream.segments)
+    before, after = chatml_tokenizer.encode("the answer"), chatml_tokenizer.encode(" is")
+    assert rendered.tokens.tolist() == [*before, 0, 0, 0, 0, 0, *after]
+    assert rendered.model_input.chunks == [
+        tinker.EncodedTextChunk(tokens=before),
+        *images,
+        tinker.EncodedTextChunk(tokens=after),
+    ]
+    assert rendered.cut(len(before) + 3).model_input.chunks[1:] == images[:1]

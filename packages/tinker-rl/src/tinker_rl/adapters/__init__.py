@@ -1,0 +1,1 @@
+"""Environments of other libraries, each installed by an extra of its name."""

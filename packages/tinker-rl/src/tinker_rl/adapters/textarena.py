@@ -1,0 +1,97 @@
+"""Text games for one or several players from `textarena` (extra `textarena`)."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from attrs import define, field, frozen, validators
+
+from tinker_core import ConfigError, Message
+from tinker_render import Renderer
+from tinker_rl.config import RLData
+from tinker_rl.env import EnvGroupBuilder, GroupBatches
+from tinker_rl.game import Game, GameGroupBuilder
+from tinker_rl.message_env import Messages
+
+
+@frozen(kw_only=True)
+class TextArena:
+    """An `RLDatasetBuilder` of one game, in which the model plays all seats."""
+
+    game: str
+    """Its name there without a wrapper, as `TicTacToe-v0`."""
+    players: int = field(default=2, validator=validators.ge(1))
+    games_per_group: int = field(default=4, validator=validators.ge(1))
+    """Games of the same beginning that are compared with each other."""
+    groups_per_batch: int = field(default=4, validator=validators.ge(1))
+    batches: int = field(default=50, validator=validators.ge(1))
+    """Batches in the data set; each group has a beginning of its own."""
+
+    def build(self, *, renderer: Renderer, seed: int) -> RLData:
+        """Groups of games, each seeded by the run's seed and its place."""
+        make_game(self.game, self.players, seed)  # a game that is not there fails here
+
+        def group(index: int) -> EnvGroupBuilder:
+            of_group = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+            return GameGroupBuilder(
+                make_game=lambda: make_game(self.game, self.players, of_group),
+                renderer=renderer,
+                games=self.games_per_group,
+                name=self.game,
+            )
+
+        groups = [group(index) for index in range(self.batches * self.groups_per_batch)]
+        return RLData(train=GroupBatches(groups, self.groups_per_batch))
+
+
+def make_game(name: str, players: int, seed: int) -> Game:
+    """A new game; raises ConfigError where textarena or the game is not there."""
+    try:
+        arena = importlib.import_module("textarena")
+    except ImportError as error:
+        raise ConfigError("pip install tinker-rl[textarena]") from error
+    try:
+        env = arena.make(f"{name}-raw")  # without the wrappers that repeat the whole game each turn
+        env.reset(num_players=players, seed=seed)
+    except (ValueError, ImportError, AssertionError) as error:
+        raise ConfigError(f"textarena game {name!r} for {players}: {error}") from error
+    return _ArenaGame(env, players, dict(env.state.role_mapping))
+
+
+@define
+class _ArenaGame(Game):
+    env: Any
+    players: int
+    roles: Mapping[int, str]
+    _over: bool = False
+    _forfeited: int | None = None
+
+    def num_players(self) -> int:
+        return self.players
+
+    def to_move(self) -> int | None:
+        return None if self._over else int(self.env.state.current_player_id)
+
+    def observe(self, player: int) -> Messages:
+        _, news = self.env.get_observation()
+        lines = [
+            f"[{self.roles.get(sender, f'Player {sender}') if sender >= 0 else 'GAME'}] {text}"
+            for sender, text, _ in news
+            if sender != player
+        ]
+        return [Message(role="user", content="\n".join(lines))]
+
+    def play(self, player: int, message: Message) -> None:
+        self._over, _ = self.env.step(action=message.text)
+
+    def forfeit(self, player: int) -> None:
+        self._over, self._forfeited = True, player
+
+    def rewards(self) -> Sequence[float]:
+        if self._forfeited is not None:
+            return [-1.0 if seat == self._forfeited else 0.0 for seat in range(self.players)]
+        earned, _ = self.env.close()
+        return [float(earned[seat]) for seat in range(self.players)]

@@ -1,0 +1,143 @@
+"""What answers a prompt: tokens for the model in training, messages for judges and opponents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import tinker
+from attrs import field, frozen, validators
+
+from tinker_core import EngineError, Message, Outcome, ToolSpec
+from tinker_render import Renderer
+from tinker_rl.trajectory import Action, Observation, StopCondition
+from tinker_train.engine import engine_errors
+
+
+class TokenCompleter(Protocol):
+    """Continues a prompt by one turn."""
+
+    async def __call__(
+        self,
+        prompt: Observation,
+        stop: StopCondition,
+        *,
+        max_tokens: int | None = None,
+        seed: int | None = None,
+    ) -> Action:
+        """The model's turn, of no more than `max_tokens` tokens where that is given."""
+        ...
+
+
+@runtime_checkable
+class ManyTokenCompleter(Protocol):
+    """A TokenCompleter that answers one prompt several times in one call."""
+
+    async def many(
+        self,
+        prompt: Observation,
+        stop: StopCondition,
+        count: int,
+        *,
+        max_tokens: int | None = None,
+        seed: int | None = None,
+    ) -> list[Action]:
+        """`count` turns, drawn independently."""
+        ...
+
+
+class MessageCompleter(Protocol):
+    """Answers a conversation."""
+
+    async def __call__(
+        self, messages: Sequence[Message | Mapping[str, Any]], *, seed: int | None = None
+    ) -> Outcome:
+        """What came of the model's turn; its `message` is there in each case."""
+        ...
+
+
+@frozen(kw_only=True)
+class Sampling:
+    """How tokens are drawn."""
+
+    max_tokens: int = field(default=256, validator=validators.gt(0))
+    """Most tokens in one turn."""
+    temperature: float = field(default=1.0, validator=validators.ge(0.0))
+    """1 is what the losses assume: the engine's logprobs are those of temperature 1."""
+    top_p: float = field(
+        default=1.0, validator=validators.and_(validators.gt(0.0), validators.le(1.0))
+    )
+    top_k: int = -1
+    """Draw among the so many likeliest tokens; -1 means all."""
+
+
+@frozen
+class EngineTokenCompleter:
+    """A TokenCompleter on a sampling client."""
+
+    client: tinker.SamplingClient
+    sampling: Sampling = Sampling()
+
+    async def __call__(
+        self,
+        prompt: Observation,
+        stop: StopCondition,
+        *,
+        max_tokens: int | None = None,
+        seed: int | None = None,
+    ) -> Action:
+        """One turn; raises EngineError where the engine fails."""
+        return (await self.many(prompt, stop, 1, max_tokens=max_tokens, seed=seed))[0]
+
+    async def many(
+        self,
+        prompt: Observation,
+        stop: StopCondition,
+        count: int,
+        *,
+        max_tokens: int | None = None,
+        seed: int | None = None,
+    ) -> list[Action]:
+        """Several turns by one call; raises EngineError where the engine fails."""
+        limit = self.sampling.max_tokens
+        params = tinker.SamplingParams(
+            max_tokens=limit if max_tokens is None else min(limit, max_tokens),
+            temperature=self.sampling.temperature,
+            top_p=self.sampling.top_p,
+            top_k=self.sampling.top_k,
+            stop=stop,
+            seed=seed,
+        )
+        with engine_errors(f"sample after a prompt of {prompt.length} tokens"):
+            response = await self.client.sample(prompt, count, params)
+        if len(response.sequences) != count:
+            raise EngineError(f"sample: {count} asked for, {len(response.sequences)} came back")
+        return [_action(sequence) for sequence in response.sequences]
+
+
+def _action(sequence: tinker.SampledSequence) -> Action:
+    if sequence.logprobs is None:
+        raise EngineError("sample: the engine sent no logprobs, and training needs them")
+    return Action(
+        tokens=sequence.tokens, logprobs=sequence.logprobs, stop_reason=sequence.stop_reason
+    )
+
+
+@frozen(kw_only=True)
+class EngineMessageCompleter:
+    """A MessageCompleter on a sampling client: rendered, sampled, parsed."""
+
+    client: tinker.SamplingClient
+    renderer: Renderer
+    sampling: Sampling = Sampling()
+    tools: tuple[ToolSpec, ...] = ()
+    """Tools that the model is told of."""
+
+    async def __call__(
+        self, messages: Sequence[Message | Mapping[str, Any]], *, seed: int | None = None
+    ) -> Outcome:
+        """The model's turn; raises EngineError where the engine fails."""
+        prompt = self.renderer.build_generation_prompt(messages, tools=self.tools)
+        complete = EngineTokenCompleter(self.client, self.sampling)
+        action = await complete(prompt, self.renderer.get_stop_sequences(), seed=seed)
+        return self.renderer.parse_response(list(action.tokens))

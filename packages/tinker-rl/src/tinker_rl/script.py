@@ -1,0 +1,57 @@
+"""The command line of a training script: the script says what it trains, the user may change it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import attrs
+import tyro
+
+from tinker_rl.config import Config
+
+
+def command_line(
+    default: Config, arguments: Sequence[str] | None = None, description: str | None = None
+) -> Config:
+    """The script's config with what the command line says otherwise: `--adam.learning-rate 1e-3`.
+
+    Fields of `default.data` are set the same way, as `--data.attempts 4`.
+    """
+    kind = config_class(type(default.data))
+    settable: Any = Annotated[kind, tyro.conf.FlagConversionOff]
+    given: Config = tyro.cli(
+        settable,
+        default=kind(**_fields(default)),
+        args=arguments,
+        description=description,
+    )
+    return plain_config(given)
+
+
+def new_run_dir(name: str) -> Path:
+    """A folder under `runs/` that is named after the script and the time."""
+    return Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def config_class(builder: type) -> Any:
+    """Config with its data of that class, so that a command line knows the class's fields."""
+    return attrs.make_class(
+        "EnvConfig",
+        {"data": attrs.field(type=builder)},
+        bases=(Config,),
+        frozen=True,
+        kw_only=True,
+        slots=True,
+    )
+
+
+def plain_config(config: Config) -> Config:
+    """The same as a `Config` itself, not of a class that `config_class` made."""
+    return Config(**_fields(config))
+
+
+def _fields(config: Config) -> dict[str, Any]:
+    return {field.name: getattr(config, field.name) for field in attrs.fields(Config)}

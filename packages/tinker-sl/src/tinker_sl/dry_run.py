@@ -1,0 +1,87 @@
+"""What a run would do, before anything is spent: an example, sizes, steps, time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import numpy as np
+import tinker
+from rich.console import Console
+from rich.text import Text
+
+from tinker_data import Batch, SupervisedData, normalise_weights
+from tinker_render import Renderer
+from tinker_sl.config import Config
+from tinker_sl.loop import run_length
+from tinker_sl.metrics import num_tokens
+from tinker_train import connect, create_training_client, datum_weights, engine_errors
+
+
+async def time_per_step(service: tinker.ServiceClient, config: Config, batch: Batch) -> float:
+    """Seconds that the engine takes for a batch, the second time; no optimizer step is made."""
+    training = await create_training_client(service, config.model, config.lora, seed=config.seed)
+    datums = normalise_weights(batch.datums, config.normalisation)
+    seconds = 0.0
+    for _ in range(2):  # the first time warms up
+        began = time.monotonic()
+        with engine_errors("forward_backward of the first batch"):
+            await training.forward_backward(datums, "cross_entropy")
+        seconds = time.monotonic() - began
+    return seconds
+
+
+def show_example(datum: tinker.Datum, renderer: Renderer, console: Console) -> None:
+    """The tokens of a datum as text: green is trained on, the rest is only seen."""
+    inputs = datum.model_input.to_ints()
+    targets = np.asarray(datum.loss_fn_inputs["target_tokens"].to_numpy())
+    text = Text(str(renderer.tokenizer.decode(inputs[:1])), style="dim")
+    for token, weight in zip(targets.tolist(), datum_weights(datum), strict=True):
+        style = "bold green" if weight > 0 else "dim"
+        text.append(str(renderer.tokenizer.decode([token])), style=style)
+    console.print(text)
+
+
+def describe(
+    config: Config, data: SupervisedData, renderer: Renderer, batch: Batch, console: Console
+) -> int | None:
+    """Say all that needs no engine; the number of steps comes back."""
+    show_example(batch.datums[0], renderer, console)
+    console.print()
+    tokens = num_tokens(batch.datums)
+    trained = sum(int(np.count_nonzero(datum_weights(datum))) for datum in batch.datums)
+    longest = max(datum.model_input.length for datum in batch.datums)
+    steps = run_length(config, data)
+    lost = "".join(f", {name} {count}" for name, count in batch.counts.items())
+    console.print(f"renderer     {renderer.name}")
+    console.print(
+        f"first batch  {len(batch.datums)} datums, {tokens} tokens, {trained} of them trained on, "
+        f"longest {longest}{lost}"
+    )
+    console.print(f"held out     {len(data.test)} datums, {num_tokens(data.test)} tokens")
+    known = "unknown: the data is a stream" if steps is None else f"{steps}"
+    console.print(f"steps        {known}")
+    if steps is not None:
+        console.print(f"tokens       about {steps * tokens}, if all batches are like the first")
+    return steps
+
+
+def estimate(config: Config, batch: Batch, steps: int | None, console: Console) -> None:
+    """Start the engine if it is a local one, and say how long the steps will take."""
+    with connect() as engine:
+        if engine.kind != "local":
+            console.print(f"time         not measured: {engine.description}")
+            return
+        seconds = asyncio.run(time_per_step(engine.service, config, batch))
+    whole = "" if steps is None else f", so about {steps * seconds / 60:.1f} minutes in all"
+    console.print(f"time         {seconds:.2f} s a step on this machine{whole}")
+
+
+def dry_run(
+    config: Config, data: SupervisedData, renderer: Renderer, console: Console | None = None
+) -> None:
+    """Show what the run would do; nothing is written, and only a local engine is used."""
+    out = console or Console(soft_wrap=True, highlight=False)
+    batch = next(iter(data.train.batches()))
+    steps = describe(config, data, renderer, batch, out)
+    estimate(config, batch, steps, out)

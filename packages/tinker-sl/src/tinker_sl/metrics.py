@@ -1,0 +1,68 @@
+"""What is said of a training step.
+
+epoch                       which time through the data, from 0
+train/nll                   nats per token of weight one, before the step's update
+learning_rate               what the optimizer got
+num_sequences               datums
+num_tokens                  rows of all datums: tokens in, of which as many targets
+num_loss_tokens             targets that the loss counts
+num_truncated, ...          what the data lost, where it lost something
+optim/...                   what the engine says of the optimizer step
+time/data                   seconds for reading and rendering the batch
+time/step                   seconds since the step before it came back
+tokens_per_second           num_tokens in time/step
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tinker
+from attrs import frozen
+
+from tinker_data import Batch
+from tinker_sl.bits import bits_per_byte
+from tinker_train import SubmittedStep, datum_weights, scope, step_result, weighted_nll
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@frozen(kw_only=True)
+class Step:
+    """A training step on its way."""
+
+    number: int
+    """Counts from 1."""
+    batch: Batch
+    submitted: SubmittedStep
+    known: Mapping[str, float]
+    """Metrics that need no answer."""
+
+
+async def step_metrics(step: Step, tokenizer: PreTrainedTokenizerBase | None) -> dict[str, float]:
+    """The metrics of a step, once it has come back; raises EngineError if it failed."""
+    with scope("step", number=step.number):
+        result = await step_result(step.submitted, number=step.number)
+    datums = step.batch.datums
+    bits = {}
+    if tokenizer is not None:
+        bits["train/bpb"] = bits_per_byte(datums, result.outputs, tokenizer)
+    return {
+        "epoch": step.batch.position.epoch,
+        "train/nll": weighted_nll(datums, result.outputs).per_token,
+        **bits,
+        "num_sequences": len(datums),
+        "num_tokens": num_tokens(datums),
+        "num_loss_tokens": sum(int(np.count_nonzero(datum_weights(datum))) for datum in datums),
+        **step.batch.counts,
+        **step.known,
+        **{f"optim/{key}": value for key, value in result.optim_metrics.items()},
+    }
+
+
+def num_tokens(datums: Sequence[tinker.Datum]) -> int:
+    """Rows of all datums."""
+    return sum(datum.model_input.length for datum in datums)

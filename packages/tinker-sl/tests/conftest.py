@@ -1,0 +1,100 @@
+"""A supervised run on the bigram double: a tokenizer of bytes, a file of chats, an engine."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from tinker_core.testing import BigramService
+from tinker_data import Batching, ConversationFile
+from tinker_render import Renderer, get_renderer
+from tinker_sl import Checkpoints, Config, Evaluation, train_on
+from tinker_train import Adam, Engine, Every, Lora
+
+CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+
+
+@pytest.fixture(scope="session")
+def renderer() -> Renderer:
+    """ChatML over bytes: one token a byte."""
+    bytes_in_order = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: i for i, token in enumerate([*CONTROL, *bytes_in_order])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        additional_special_tokens=CONTROL,
+    )
+    return get_renderer("chatml_plain", fast)
+
+
+@pytest.fixture
+def chats(tmp_path: Path) -> Path:
+    """Twenty-four questions that all have the same kind of answer."""
+    rows = [
+        {
+            "messages": [
+                {"role": "user", "content": f"question {i}"},
+                {"role": "assistant", "content": "ab" * (1 + i % 4)},
+            ]
+        }
+        for i in range(24)
+    ]
+    path = tmp_path / "chats.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def make_config(tmp_path: Path, chats: Path):
+    """A run of 10 steps: 2 epochs of 5 batches of 4, saved and measured every 3 steps."""
+
+    def make(run: str = "run", **fields: object) -> Config:
+        settings = {
+            "model": "double",
+            "data": ConversationFile(path=chats, test_rows=4, batching=Batching(batch_size=4)),
+            "run_dir": tmp_path / run,
+            "adam": Adam(learning_rate=0.3),
+            "lora": Lora(rank=4),
+            "num_epochs": 2,
+            "checkpoints": Checkpoints(every=Every(steps=3)),
+            "evaluation": Evaluation(every=Every(steps=3)),
+            "seed": 1,
+        }
+        return Config(**{**settings, **fields})
+
+    return make
+
+
+@pytest.fixture
+def engine_home(tmp_path: Path) -> Path:
+    """Where the double keeps its checkpoints."""
+    return tmp_path / "engine"
+
+
+@pytest.fixture
+def make_engine(engine_home: Path):
+    """An engine of the service given, or of a bigram model."""
+
+    def make(service: object = None) -> Engine:
+        service = service or BigramService(engine_home, vocab_size=300)
+        return Engine(service=service, kind="local", description="the bigram double")
+
+    return make
+
+
+@pytest.fixture
+def run_on_double(make_engine, renderer):
+    """Run a config on the double, as `train` does on a real engine."""
+
+    def run(config: Config, service: object = None, evaluators=()):
+        data = config.data.build(renderer=renderer, seed=config.seed)
+        return asyncio.run(train_on(make_engine(service), config, data, evaluators))
+
+    return run

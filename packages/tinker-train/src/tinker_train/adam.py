@@ -1,0 +1,39 @@
+"""The optimizer's settings, for every loop."""
+
+from __future__ import annotations
+
+import tinker
+from attrs import field, frozen, validators
+
+
+def _betas(_: object, __: object, value: tuple[float, float]) -> None:
+    if len(value) != 2 or not all(0.0 <= beta < 1.0 for beta in value):
+        raise ValueError(f"betas must be two numbers in [0, 1), not {value!r}")
+
+
+@frozen(kw_only=True)
+class Adam:
+    """AdamW (Loshchilov and Hutter, 2019)."""
+
+    learning_rate: float = field(default=1e-4, validator=validators.gt(0.0))
+    """Peak learning rate; the schedule multiplies it."""
+    betas: tuple[float, float] = field(default=(0.9, 0.95), validator=_betas)
+    """Decay of the running means of the gradient and of its square."""
+    eps: float = field(default=1e-12, validator=validators.gt(0.0))
+    """Added to the root of the second mean."""
+    weight_decay: float = field(default=0.0, validator=validators.ge(0.0))
+    """Decoupled: each step takes learning_rate * weight_decay of every weight away."""
+    grad_clip_norm: float = field(default=0.0, validator=validators.ge(0.0))
+    """Longest gradient over all weights together; 0 means no limit."""
+
+
+def adam_params(adam: Adam, multiplier: float = 1.0) -> tinker.AdamParams:
+    """The settings as the engine takes them, the learning rate multiplied."""
+    return tinker.AdamParams(
+        learning_rate=adam.learning_rate * multiplier,
+        beta1=adam.betas[0],
+        beta2=adam.betas[1],
+        eps=adam.eps,
+        weight_decay=adam.weight_decay,
+        grad_clip_norm=adam.grad_clip_norm,
+    )

@@ -1,0 +1,102 @@
+"""The `tinker-train` command: looks at runs, of whatever algorithm."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from attrs import frozen
+from rich.console import Console
+from rich.table import Table
+
+from tinker_core import PostTrainingError, RunDirectoryError
+from tinker_train.report import find_runs, summarise, write_report
+from tinker_train.run_directory import RunDirectory
+from tinker_train.trace import write_perfetto
+
+_SHOWN = ("test/nll", "train/nll", "train/reward", "test/reward", "test/accuracy", "train/loss")
+
+
+@frozen(kw_only=True)
+class Report:
+    """Write one HTML page about one run or several."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """The runs' folders."""
+    to: Path | None = None
+    """Where to; without it, report.html in the first run's folder."""
+
+    def __call__(self) -> None:
+        to = self.to
+        if to is None and self.runs:
+            to = RunDirectory(self.runs[0]).report_file
+        write_report(self.runs, to or Path("report.html"))
+        print(to)
+
+
+@frozen(kw_only=True)
+class Runs:
+    """List the runs in a folder: state, step, last metrics."""
+
+    folder: tyro.conf.Positional[Path] = Path()
+
+    def __call__(self) -> None:
+        runs, damaged = [], []
+        for path in find_runs(self.folder):
+            try:
+                runs.append(summarise(path))
+            except PostTrainingError as error:
+                damaged.append(str(error))
+        names = [name for name in _SHOWN if any(name in run.last for run in runs)]
+        table = Table("run", "state", "step", *names)
+        for run in runs:
+            values = [run.last.get(name) for name in names]
+            shown = ["" if value is None else f"{value:.4g}" for value in values]
+            where = str(run.path.relative_to(self.folder))
+            table.add_row(where, run.state, str(run.step), *shown)
+        Console().print(table)
+        for problem in damaged:
+            print(f"damaged: {problem}")
+
+
+@frozen(kw_only=True)
+class Trace:
+    """Turn a run's trace.jsonl into a file that ui.perfetto.dev opens."""
+
+    run: tyro.conf.Positional[Path]
+    """The run's folder."""
+    to: Path = Path("trace.json")
+    """Where to."""
+
+    def __call__(self) -> None:
+        file = RunDirectory(self.run).trace_file
+        if not file.exists():
+            raise RunDirectoryError(f"{file} is not there: the run was not traced")
+        write_perfetto(file, self.to)
+        print(self.to)
+
+
+Command = (
+    Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[Runs, tyro.conf.subcommand("runs")]
+    | Annotated[Trace, tyro.conf.subcommand("trace")]
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; what our packages raise on purpose ends it with one line and status 2."""
+    command = tyro.cli(
+        Command,
+        prog="tinker-train",
+        description="Look at runs.",
+        args=arguments,
+        config=(tyro.conf.OmitSubcommandPrefixes,),
+    )
+    try:
+        command()
+    except PostTrainingError as error:
+        print(f"tinker-train: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
