@@ -1,16 +1,15 @@
 """Self-play: the model in training plays tic-tac-toe against itself, and against its older self.
 
 A game against itself is a group of two episodes: the players share a table, take turns, and are
-paid 1 for a win, 0 for a draw, -1 for a loss, so what one gains the other one loses. Two who are
-sure of their moves play one game again and again, and learn nothing more from it. So the other
+paid 1 for a win, 0 for a draw, -1 for a loss, so what one gains the other one loses. The other
 games are against the model as it was at the beginning, in groups of several from one seat, which
-are compared with each other. A square that is taken stands for the next free one; what is no square
-loses. Whether it learns to play is measured against a player who draws among the free squares, and
-whom it never meets in training. A few supervised steps on games of players who name any square come
-first: the form.
+are compared with each other. A player is told the other one's last move alone: the board is in the
+conversation. A move to a square that is taken loses. Whether it learns to play is measured against
+a player who draws among the free squares, whom it never meets in training. A few supervised steps
+on games of such players come first: the form.
 
-    python rl_self_play.py                      a model made for tests, four minutes
-    python rl_self_play.py --model HuggingFaceTB/SmolLM2-135M-Instruct --adam.learning-rate 4e-4
+    python rl_self_play.py                      SmolLM2, about eight minutes on two cores
+    python rl_self_play.py --model local/tiny   the machinery, on a model too small to see the board
     tinker-rl play rl_self_play:Games           play both sides yourself
 """
 
@@ -45,15 +44,19 @@ from tinker_rl import (
 from tinker_rl.train import renderer_of
 from tinker_train import Adam, Engine, Never, connect, read_metrics, while_engine_lives
 
-_LINES = [(0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4, 8), (2, 4, 6)]
+_LINES = [set(line) for line in ("123", "456", "789", "147", "258", "369", "159", "357")]
+
+
+def free_squares(said: Sequence[str]) -> list[str]:
+    """Those that nobody named."""
+    return [square for square in "123456789" if square not in said]
 
 
 @define
 class TicTacToe(Game):
     """Three in a row; the squares are 1 to 9."""
 
-    board: list[int | None] = field(factory=lambda: [None] * 9)
-    turn: int = 0
+    moves: list[str] = field(factory=list)
     winner: int | None = None
     over: bool = False
 
@@ -63,30 +66,22 @@ class TicTacToe(Game):
 
     def to_move(self) -> int | None:
         """In turns."""
-        return None if self.over else self.turn
+        return None if self.over else len(self.moves) % 2
 
     def observe(self, player: int) -> list[Message]:
-        """The board as the player sees it: x is his, o the other's."""
-        marks = [
-            str(i + 1) if owner is None else "x" if owner == player else "o"
-            for i, owner in enumerate(self.board)
-        ]
-        rows = " ".join("".join(marks[i : i + 3]) for i in (0, 3, 6))
-        return [Message(role="user", content=rows)]
+        """The other one's last move; the moves before are in the conversation."""
+        return [Message(role="user", content=self.moves[-1] if self.moves else "begin")]
 
     def play(self, player: int, message: Message) -> None:
-        """The message is the square, or the one before the next free one."""
-        if message.text not in list("123456789"):
+        """The message is a free square, or the game is lost."""
+        if message.text not in free_squares(self.moves):
             self.forfeit(player)
             return
-        square = int(message.text) - 1
-        while self.board[square] is not None:
-            square = (square + 1) % 9
-        self.board[square] = player
-        if any(all(self.board[i] == player for i in line) for line in _LINES):
+        self.moves.append(message.text)
+        mine = set(self.moves[player::2])
+        if any(line <= mine for line in _LINES):
             self.winner, self.over = player, True
-        self.over = self.over or None not in self.board
-        self.turn = 1 - player
+        self.over = self.over or len(self.moves) == 9
 
     def forfeit(self, player: int) -> None:
         """The other one wins."""
@@ -111,7 +106,7 @@ class RandomPlayer:
         """A move; the same in the same place of the same game."""
         heard = as_conversation(messages)
         draw = random.Random(f"{self.seed} {[message.text for message in heard]}")
-        free = [square for square in heard[-1].text if square.isdigit()]
+        free = free_squares([message.text for message in heard])
         return Reply(Message(role="assistant", content=draw.choice(free)))
 
 
@@ -119,14 +114,14 @@ class RandomPlayer:
 class Games:
     """Empty boards: to learn on, both sides; to test on, one side against chance."""
 
-    games: int = 8
+    games: int = 16
     """Of the model against itself, in a batch."""
-    groups: int = 6
+    groups: int = 4
     """Against its older self, in a batch; the model has the first move in every second one."""
     attempts: int = 8
     """Games in such a group."""
     batches: int = 100
-    test_games: int = 512
+    test_games: int = 128
 
     def build(self, *, renderer: Renderer, seed: int) -> RLData:
         """Games against itself alone."""
@@ -152,13 +147,13 @@ class Games:
 
 
 def scripted_game(draw: random.Random) -> list[dict[str, Any]]:
-    """What one of two players saw and did, who name any square."""
+    """What one of two players saw and did, who name any free square."""
     game, heard = TicTacToe(), [[], []]
     while (player := game.to_move()) is not None:
-        (board,) = game.observe(player)
-        move = Message(role="assistant", content=draw.choice("123456789"))
+        (heard_move,) = game.observe(player)
+        move = Message(role="assistant", content=draw.choice(free_squares(game.moves)))
         heard[player] += [
-            {"role": "user", "content": board.text},
+            {"role": "user", "content": heard_move.text},
             {"role": "assistant", "content": move.text},
         ]
         game.play(player, move)
@@ -176,18 +171,18 @@ async def train_against(engine: Engine, config: Config, older_self: str | None) 
 def main(arguments: list[str] | None = None) -> TrainResult:
     """Train, and say what it came to."""
     default = Config(
-        model="local/tiny",
+        model="HuggingFaceTB/SmolLM2-135M-Instruct",
         data=Games(),
         run_dir=new_run_dir("self-play"),
-        adam=Adam(learning_rate=3e-3),
+        adam=Adam(learning_rate=4e-4),
         sampling=Sampling(max_tokens=4),
         evaluation=Evaluation(every=Never()),  # besides the first step and the last
-        max_steps=20,
+        max_steps=12,
     )
     config = command_line(default, arguments, __doc__)
     draw = random.Random(config.seed)
-    scripts = [scripted_game(draw) for _ in range(32 * 20)]
-    form = learn_scripts(config, scripts, batch_size=32, learning_rate=4e-3)
+    scripts = [scripted_game(draw) for _ in range(16 * 12)]
+    form = learn_scripts(config, scripts, batch_size=16, learning_rate=1e-3)
     with connect() as engine:
         work = train_against(engine, evolve(config, start_from=form.state_path), form.sampler_path)
         result = asyncio.run(while_engine_lives(engine, work))

@@ -71,7 +71,11 @@ def test_the_loop_by_hand_runs_and_is_short(engine: dict[str, str], tmp_path: Pa
             "rl_tools",
             "--model local/tiny --data.attempts 2 --data.test-problems 2 --start-from STATE",
         ),
-        ("rl_self_play", "--data.games 4 --data.groups 2 --data.attempts 2 --data.test-games 2"),
+        (
+            "rl_self_play",
+            "--model local/tiny --data.games 4 --data.groups 2 --data.attempts 2 "
+            "--data.test-games 2",
+        ),
         ("rl_code", ""),
         ("on_policy_distillation", "--data.answers 1"),
     ],
