@@ -15,12 +15,12 @@ on games of such players come first: the form.
 
 from __future__ import annotations
 
-import asyncio
 import random
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import tinker
 from attrs import define, evolve, field, frozen
 from warm_start import learn_scripts
 
@@ -39,11 +39,11 @@ from tinker_rl import (
     TrainResult,
     command_line,
     new_run_dir,
-    train_on,
+    train,
 )
-from tinker_rl.train import renderer_of
-from tinker_train import Adam, Engine, Never, connect, read_metrics, while_engine_lives
+from tinker_train import Adam, Never, read_metrics
 
+MAX_TOKENS = 4
 _LINES = [set(line) for line in ("123", "456", "789", "147", "258", "369", "159", "357")]
 
 
@@ -122,20 +122,30 @@ class Games:
     """Games in such a group."""
     batches: int = 100
     test_games: int = 128
+    older_self: str | None = None
+    """Its weights, a `tinker://` path."""
 
     def build(self, *, renderer: Renderer, seed: int) -> RLData:
         """Games against itself alone."""
-        return self.against(None, renderer)
+        return self.data(renderer, [])
 
-    def against(self, older_self: MessageCompleter | None, renderer: Renderer) -> RLData:
+    async def build_on(
+        self, service: tinker.ServiceClient, *, renderer: Renderer, seed: int
+    ) -> RLData:
         """Batches of both kinds of games."""
+        client = await service.create_sampling_client(model_path=self.older_self)
+        player = EngineMessageCompleter(
+            client=client, renderer=renderer, sampling=Sampling(max_tokens=MAX_TOKENS)
+        )
+        return self.data(renderer, [player] * self.groups)
+
+    def data(self, renderer: Renderer, older_selves: Sequence[MessageCompleter]) -> RLData:
+        """Games against itself, against these, and for a test against chance."""
         one = GameGroupBuilder(make_game=TicTacToe, renderer=renderer, name="self-play")
-        batch = [one] * self.games
-        if older_self is not None:
-            batch += [
-                evolve(one, games=self.attempts, fixed={i % 2: older_self}, name="older-self")
-                for i in range(self.groups)
-            ]
+        batch = [one] * self.games + [
+            evolve(one, games=self.attempts, fixed={i % 2: player}, name="older-self")
+            for i, player in enumerate(older_selves)
+        ]
         against_chance = [
             evolve(one, fixed={i % 2: RandomPlayer(i)}, name="chance")
             for i in range(self.test_games)
@@ -160,14 +170,6 @@ def scripted_game(draw: random.Random) -> list[dict[str, Any]]:
     return heard[draw.randrange(2)]
 
 
-async def train_against(engine: Engine, config: Config, older_self: str | None) -> TrainResult:
-    """Train against the model itself and a checkpoint of it."""
-    renderer = renderer_of(config)
-    client = await engine.service.create_sampling_client(model_path=older_self)
-    opponent = EngineMessageCompleter(client=client, renderer=renderer, sampling=config.sampling)
-    return await train_on(engine, config, config.data.against(opponent, renderer))
-
-
 def main(arguments: list[str] | None = None) -> TrainResult:
     """Train, and say what it came to."""
     default = Config(
@@ -175,7 +177,7 @@ def main(arguments: list[str] | None = None) -> TrainResult:
         data=Games(),
         run_dir=new_run_dir("self-play"),
         adam=Adam(learning_rate=4e-4),
-        sampling=Sampling(max_tokens=4),
+        sampling=Sampling(max_tokens=MAX_TOKENS),
         evaluation=Evaluation(every=Never()),  # besides the first step and the last
         max_steps=12,
     )
@@ -183,9 +185,8 @@ def main(arguments: list[str] | None = None) -> TrainResult:
     draw = random.Random(config.seed)
     scripts = [scripted_game(draw) for _ in range(16 * 12)]
     form = learn_scripts(config, scripts, batch_size=16, learning_rate=1e-3)
-    with connect() as engine:
-        work = train_against(engine, evolve(config, start_from=form.state_path), form.sampler_path)
-        result = asyncio.run(while_engine_lives(engine, work))
+    data = evolve(config.data, older_self=form.sampler_path)
+    result = train(evolve(config, data=data, start_from=form.state_path))
     rows = read_metrics(result.run_dir / "metrics.jsonl")
     score = [row["test/reward"] for row in rows if "test/reward" in row]
     print(f"against a random player {score[0]:+.2f} before, {score[-1]:+.2f} after, of -1 to 1")

@@ -5,14 +5,17 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve, frozen
 
 import tinker_rl
-from tinker_core import ConfigError, RunDirectoryError
+from tinker_core import ConfigError, EngineError, RunDirectoryError
 from tinker_core.testing import BigramService
+from tinker_render import Renderer
 from tinker_rl import (
     Checkpoints,
     Config,
@@ -24,10 +27,12 @@ from tinker_rl import (
     Loss,
     ProblemFile,
     PromptFile,
+    RLData,
     Sampling,
     TeacherConfig,
     play,
     read_config,
+    resume,
     train,
     train_on,
 )
@@ -58,6 +63,18 @@ def config(model: str, tmp_path: Path) -> Config:
         checkpoints=Checkpoints(every=Every(steps=1)),
         evaluation=Evaluation(every=Every(steps=1)),
     )
+
+
+@frozen(kw_only=True)
+class WithModels:
+    """Problems of a file, for which a model of the engine is asked for."""
+
+    rows: ProblemFile
+    opponent: str | None = None
+
+    async def build_on(self, service: Any, *, renderer: Renderer, seed: int) -> RLData:
+        await service.create_sampling_client(model_path=self.opponent)
+        return self.rows.build(renderer=renderer, seed=seed)
 
 
 def run(config: Config, service: Any) -> tinker_rl.TrainResult:
@@ -99,6 +116,29 @@ def test_references_and_teachers_are_found_by_the_config(
     fields["distillation"] = Distillation(teachers=(foreign,))
     with pytest.raises(ConfigError, match="other tokens"):
         renderer_of(Config(**fields))
+
+
+def test_data_may_need_models_of_the_engine(
+    config: Config,
+    service: BigramService,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    service.vocab_size = 128
+    other = tmp_path / "other"
+    engine = Engine(service=service, kind="local", description="the double")
+    monkeypatch.setattr(sys.modules["tinker_rl.train"], "connect", lambda: nullcontext(engine))
+    asked = WithModels(rows=config.data)
+    config = evolve(config, data=asked, max_steps=1)
+    assert train(config).step == 1
+    assert resume(config.run_dir).step == 1
+    with pytest.raises(EngineError, match="the models of the environments"):
+        train(evolve(config, data=evolve(asked, opponent="tinker://no/such"), run_dir=other))
+    assert not other.exists()
+    with pytest.raises(SystemExit):
+        main(["play", f"{__name__}:WithModels"])
+    assert "asks models" in capsys.readouterr().err
 
 
 def test_a_config_survives_being_written_down(config: Config) -> None:

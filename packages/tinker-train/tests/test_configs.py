@@ -1,6 +1,8 @@
 """Configs to plain data and back."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Protocol
 
@@ -94,6 +96,29 @@ def test_a_field_that_the_class_does_not_have_is_an_error():
 def test_a_class_that_is_none_of_ours_is_an_error_that_names_it(name, problem):
     with pytest.raises(ConfigError, match=problem):
         from_plain({"type": name})
+
+
+def test_a_class_of_a_script_is_found_by_others(tmp_path):
+    (tmp_path / "lesson.py").write_text(
+        "from attrs import frozen\n"
+        "from tinker_train import from_plain, to_plain\n"
+        "@frozen\n"
+        "class Lesson:\n"
+        "    words: int = 3\n"
+        "if __name__ == '__main__':\n"
+        "    assert from_plain(to_plain(Lesson(4))) == Lesson(4)\n"
+        "    print(to_plain(Lesson(4))['type'])\n"
+    )
+    for command in (["lesson.py"], ["-m", "lesson"]):
+        said = subprocess.run(
+            [sys.executable, *command], cwd=tmp_path, check=True, capture_output=True, text=True
+        )
+        assert said.stdout.strip() == "lesson:Lesson"
+    other = "from tinker_train import from_plain; print(from_plain({'type': 'lesson:Lesson'}))"
+    said = subprocess.run(
+        [sys.executable, "-c", other], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert said.stdout.strip() == "Lesson(words=3)"
 
 
 def test_differences_are_named_by_their_path():

@@ -100,7 +100,10 @@ def _play(arguments: list[str]) -> None:
     if not arguments or arguments[0].startswith("-"):
         raise ConfigError("say which builder to play: tinker-rl play module:Builder")
     name, *rest = arguments
-    settings = tyro.cli(_play_command(find_builder(name)), prog="tinker-rl play", args=rest)
+    builder = find_builder(name)
+    if not hasattr(builder, "build"):
+        raise ConfigError(f"{name} asks models, and has no build(renderer, seed) to play without")
+    settings = tyro.cli(_play_command(builder), prog="tinker-rl play", args=rest)
     tokenizer = get_tokenizer(settings.model)
     renderer = get_renderer(get_recommended_renderer_name(settings.model), tokenizer)
     data = settings.data.build(renderer=renderer, seed=settings.seed)
@@ -109,14 +112,18 @@ def _play(arguments: list[str]) -> None:
 
 
 def find_builder(name: str) -> type:
-    """The class of an `RLDatasetBuilder` by `module:Class`; raises ConfigError for none."""
+    """The class of a builder of data by `module:Class`; raises ConfigError for none."""
     module, _, attribute = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"{name!r} cannot be imported as module:Class: {error}") from error
-    if not (inspect.isclass(found) and attrs.has(found) and hasattr(found, "build")):
-        raise ConfigError(f"{name} is no builder: an attrs class with build(renderer, seed)")
+    builds = hasattr(found, "build") or hasattr(found, "build_on")
+    if not (inspect.isclass(found) and attrs.has(found) and builds):
+        raise ConfigError(
+            f"{name} is no builder: an attrs class with build(renderer, seed), "
+            "or build_on(service, renderer, seed)"
+        )
     return found
 
 

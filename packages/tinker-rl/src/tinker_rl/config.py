@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, runtime_checkable
 
+import tinker
 import tyro
 from attrs import field, frozen, validators
 
@@ -42,6 +43,20 @@ class RLDatasetBuilder(Protocol):
 
     def build(self, *, renderer: Renderer, seed: int) -> RLData:
         """The same data for the same seed; raises DataError for rows that cannot be used."""
+        ...
+
+
+@runtime_checkable
+class ModelRLDatasetBuilder(Protocol):
+    """One whose environments ask models: an older self to play against, a judge, a reward model.
+
+    With a `build` as well, it can be played by a person too.
+    """
+
+    async def build_on(
+        self, service: tinker.ServiceClient, *, renderer: Renderer, seed: int
+    ) -> RLData:
+        """As `RLDatasetBuilder.build`, with the engine that the models are on."""
         ...
 
 
@@ -89,7 +104,7 @@ class Config:
 
     model: str = field(validator=validators.min_len(1))
     """Name of the base model, as the engine knows it."""
-    data: RLDatasetBuilder
+    data: RLDatasetBuilder | ModelRLDatasetBuilder
     """The environments to learn in."""
     run_dir: Path
     """Folder for everything that the run leaves behind."""

@@ -10,7 +10,14 @@ import tinker
 
 from tinker_render import Renderer, get_tokenizer, renderer_for
 from tinker_rl.asynchronous import asynchronous_loop
-from tinker_rl.config import Asynchronous, Config, RLData, Streaming, Synchronous
+from tinker_rl.config import (
+    Asynchronous,
+    Config,
+    ModelRLDatasetBuilder,
+    RLData,
+    Streaming,
+    Synchronous,
+)
 from tinker_rl.distillation import PromptSwap, Teacher, Teachers, check_same_format
 from tinker_rl.learning import Shaper
 from tinker_rl.loop import Clients
@@ -45,7 +52,10 @@ def train(
     only when there is a model to train. Raises what is in `tinker_core.errors`.
     """
     check_run_directory(config.run_dir, config, existing)
-    data = config.data.build(renderer=renderer_of(config), seed=config.seed)
+    renderer = renderer_of(config)
+    data = None
+    if not isinstance(config.data, ModelRLDatasetBuilder):
+        data = config.data.build(renderer=renderer, seed=config.seed)
     with connect() as engine:
         work = train_on(engine, config, data, evaluators)
         return asyncio.run(while_engine_lives(engine, work))
@@ -59,11 +69,16 @@ def resume(run_dir: Path) -> TrainResult:
 async def train_on(
     engine: Engine,
     config: Config,
-    data: RLData,
+    data: RLData | None = None,
     evaluators: Sequence[SamplingClientEvaluator] = (),
     shapers: Sequence[Shaper] = (),
 ) -> TrainResult:
-    """Run the loop on an engine that is connected, in a run directory that is new or taken up."""
+    """Run the loop on an engine that is connected, in a run directory that is new or taken up.
+
+    Without `data`, on what the config's builder makes.
+    """
+    if data is None:
+        data = await build_data(engine.service, config)
     tokenizer = get_tokenizer(config.model)
     async with training_run(engine, config) as (training, run):
         clients = Clients(
@@ -75,6 +90,15 @@ async def train_on(
         result = await run_loop(config, clients, data, run)
         say_end(run, result)
     return result
+
+
+async def build_data(service: tinker.ServiceClient, config: Config) -> RLData:
+    """The config's data; raises EngineError where a model that they need cannot be had."""
+    builder, renderer = config.data, renderer_of(config)
+    if isinstance(builder, ModelRLDatasetBuilder):
+        with engine_errors("the models of the environments"):
+            return await builder.build_on(service, renderer=renderer, seed=config.seed)
+    return builder.build(renderer=renderer, seed=config.seed)
 
 
 async def run_loop(config: Config, clients: Clients, data: RLData, run: Run) -> TrainResult:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import sys
 import tomllib
 import types
 from pathlib import Path
@@ -87,7 +88,16 @@ def differences(a: dict[str, Any], b: dict[str, Any], path: str = "") -> list[st
 
 def class_name(cls: type) -> str:
     """The name under which a class is found again: `module:Class`."""
-    return f"{cls.__module__}:{cls.__qualname__}"
+    module = _script() if cls.__module__ == "__main__" else cls.__module__
+    return f"{module}:{cls.__qualname__}"
+
+
+def _script() -> str:
+    """The name by which others import what runs as `__main__`, when its folder is on their path."""
+    main = sys.modules["__main__"]
+    if main.__spec__ is not None:  # python -m
+        return main.__spec__.name
+    return Path(getattr(main, "__file__", "__main__")).stem
 
 
 def _problem(error: BaseException, expected: type | None) -> str:
@@ -105,7 +115,7 @@ def _class_for(plain: Any, expected: Any) -> type:
         raise ConfigError(f"a config's dictionary needs a {_TYPE!r}, not {plain!r:.80}")
     module, _, name = plain[_TYPE].partition(":")
     try:
-        found: Any = importlib.import_module(module)
+        found: Any = importlib.import_module("__main__" if module == _script() else module)
         for part in name.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError, ValueError) as error:
