@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+import tinker
 from attrs import define, frozen
+from tasks import Question, questions
 
-from tinker_core import ConfigError, CutShort, Malformed, Message
-from tinker_dpo import ScoreModel
+from tinker_core import CutShort, Malformed, Message
+from tinker_data import PreferencePair, open_jsonl
+from tinker_dpo import BradleyTerry, ScoreModel, centred, read_pair, score_model
 from tinker_dpo.losses import sigmoid
 from tinker_render import Renderer
 from tinker_rl import Env, EnvGroupBuilder, GroupBatches, RLData
@@ -58,23 +62,44 @@ class JudgedGroup(EnvGroupBuilder):
 
 @frozen(kw_only=True)
 class JudgedQuestions:
-    """What the run's config says of its data."""
+    """The questions to learn on, and the reward model that judges the answers."""
 
     reward_model: str
-    """Weights of the reward model, a `tinker://` path."""
+    """Its weights, a `tinker://` path."""
+    pairs: Path
+    """What it was trained on."""
     attempts: int = 8
     questions_per_batch: int = 16
 
-    def build(self, *, renderer: Renderer, seed: int) -> RLData:
-        """Not without an engine: see `open`."""
-        raise ConfigError("the reward model needs an engine: resume this run with rlhf.py")
-
-    def open(
-        self, prompts: Sequence[tuple[Message, ...]], judge: ScoreModel, renderer: Renderer
+    async def build_on(
+        self, service: tinker.ServiceClient, *, renderer: Renderer, seed: int
     ) -> RLData:
-        """The groups, with a reward model that is connected."""
+        """A group for each question."""
+        judge = await open_judge(service, self.reward_model, self.pairs, renderer)
+        learnt_on, _ = questions(seed)
         groups = [
-            JudgedGroup(prompt=prompt, judge=judge, renderer=renderer, attempts=self.attempts)
-            for prompt in prompts
+            JudgedGroup(
+                prompt=prompt_of(question), judge=judge, renderer=renderer, attempts=self.attempts
+            )
+            for question in learnt_on
         ]
         return RLData(train=GroupBatches(groups, self.questions_per_batch))
+
+
+async def open_judge(
+    service: tinker.ServiceClient, weights: str, pairs: Path, renderer: Renderer
+) -> ScoreModel:
+    """A reward model whose zero lies amid the answers that it was trained on."""
+    sampler = await service.create_sampling_client(model_path=weights)
+    return await centred(score_model(sampler, renderer, BradleyTerry()), preference_pairs(pairs))
+
+
+def preference_pairs(path: Path) -> list[PreferencePair]:
+    """All pairs of a file."""
+    rows = open_jsonl(path)
+    return [read_pair(rows[i]) for i in range(len(rows))]
+
+
+def prompt_of(question: Question) -> tuple[Message, ...]:
+    """What the user asks."""
+    return (Message(role="user", content=question.text),)

@@ -23,14 +23,14 @@ from pathlib import Path
 import tinker
 import tyro
 from attrs import frozen
-from rewarded import JudgedQuestions
+from rewarded import JudgedQuestions, open_judge, preference_pairs, prompt_of
 from tasks import Question, conversations, likes, number_in, pairs, questions, write_rows
 
 import tinker_dpo
 import tinker_rl
 import tinker_sl
 from tinker_core import Message, PostTrainingError
-from tinker_data import Batching, ConversationFile, PreferencePair, open_jsonl
+from tinker_data import Batching, ConversationFile, PreferencePair
 from tinker_dpo import (
     BradleyTerry,
     Comparison,
@@ -38,9 +38,6 @@ from tinker_dpo import (
     ScoreModel,
     Share,
     agreement,
-    centred,
-    read_pair,
-    score_model,
     share,
     win_rate,
 )
@@ -127,11 +124,13 @@ def reward_config(
     )
 
 
-def rl_config(settings: Rlhf, sft: tinker_sl.TrainResult, reward_model: str) -> tinker_rl.Config:
+def rl_config(
+    settings: Rlhf, sft: tinker_sl.TrainResult, judged: JudgedQuestions
+) -> tinker_rl.Config:
     """Stage 3, from the state of stage 1, against the weights of stage 2."""
     return tinker_rl.Config(
         model=settings.model,
-        data=JudgedQuestions(reward_model=reward_model),
+        data=judged,
         run_dir=settings.folder / "3-rl",
         start_from=sft.state_path,
         lora=Lora(rank=RANK),
@@ -160,15 +159,14 @@ async def pipeline(engine: Engine, settings: Rlhf) -> Outcome:
     second = reward_config(settings, sft.state_path, train, test)
     check_run_directory(second.run_dir, second, "resume")
     rewards = await tinker_dpo.train_on(engine, second, tinker_dpo.open_data(second, renderer))
-    sampler = await engine.service.create_sampling_client(model_path=rewards.sampler_path)
-    known = preference_pairs(second.data.path)
-    judge = await centred(score_model(sampler, renderer, second.objective), known)
 
-    third = rl_config(settings, sft, rewards.sampler_path)
+    learnt_on = second.data.path
+    judged = JudgedQuestions(reward_model=rewards.sampler_path, pairs=learnt_on)
+    third = rl_config(settings, sft, judged)
     check_run_directory(third.run_dir, third, "resume")
-    groups = third.data.open([prompt_of(question) for question in train], judge, renderer)
-    rl = await tinker_rl.train_on(engine, third, groups)
+    rl = await tinker_rl.train_on(engine, third)
 
+    judge = await open_judge(engine.service, rewards.sampler_path, learnt_on, renderer)
     answers = [
         await sample_answers(engine.service, path, renderer, test, settings.seed)
         for path in (sft.sampler_path, rl.sampler_path)
@@ -202,12 +200,6 @@ async def compare(
     )
 
 
-def preference_pairs(path: Path) -> list[PreferencePair]:
-    """All pairs of a file."""
-    rows = open_jsonl(path)
-    return [read_pair(rows[i]) for i in range(len(rows))]
-
-
 async def sample_answers(
     service: tinker.ServiceClient,
     path: str,
@@ -227,11 +219,6 @@ async def sample_answers(
         return renderer.parse_response(response.sequences[0].tokens).message.text
 
     return await asyncio.gather(*(answer(i, question) for i, question in enumerate(asked)))
-
-
-def prompt_of(question: Question) -> tuple[Message, ...]:
-    """What the user asks."""
-    return (Message(role="user", content=question.text),)
 
 
 def says(text: str) -> tuple[Message, ...]:
