@@ -9,7 +9,7 @@ a player who draws among the free squares, whom it never meets in training. A fe
 on games of such players come first: the form.
 
     python rl_self_play.py                      SmolLM2, about eight minutes on two cores
-    python rl_self_play.py --model local/tiny   the machinery, on a model too small to see the board
+    python rl_self_play.py --model local/tiny   the machinery, on a model too small for it
     tinker-rl play rl_self_play:Games           play both sides yourself
 """
 
