@@ -5,7 +5,7 @@ learnt no form for tools, so calls are text in tags (`ToolRules(form="text")`); 
 family has a form, leave that out. A few supervised steps on episodes of somebody who calls half of
 the time, and guesses half of the time, come first: the form.
 
-    python rl_tools.py                          SmolLM2, about ten minutes on two cores
+    python rl_tools.py                          SmolLM2, five minutes on two cores
     python rl_tools.py --model local/tiny       the machinery, on a model too small to copy numbers
     tinker-rl play rl_tools:Sums                call the tool yourself
 """
