@@ -141,8 +141,8 @@ def serve(options: argparse.Namespace) -> None:
     """Serve until a signal, or with `--child` until the parent is gone."""
     for name, value in machine.THREADING.items():
         os.environ.setdefault(name, value)  # read by torch when it is imported
-    for library in machine.NOT_NEEDED:
-        sys.modules.setdefault(library, None)  # type: ignore[arg-type] - "cannot be imported"
+    for library in machine.NOT_NEEDED:  # None: it cannot be imported
+        sys.modules.setdefault(library, None)  # type: ignore[arg-type]
     if options.home is not None:
         os.environ["TINKER_LOCAL_HOME"] = str(options.home)  # the catalogue reads it too
     _check(options)
