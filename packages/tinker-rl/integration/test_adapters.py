@@ -95,7 +95,7 @@ def test_a_gyms_own_answer_earns_its_full_score(renderer: Renderer) -> None:
     assert data.test is not None
     assert (len(data.train), len(data.test)) == (2, 1)
     (builder, _) = data.train.get_batch(0)
-    reference = asyncio.run(builder.make_envs())[0].env.entry["answer"]
+    reference = asyncio.run(builder.make_envs())[0].wrapped.entry["answer"]
     assert play(builder, renderer, lambda *_: f" {reference} ").rewards.tolist() == [1.0, 1.0]
     assert play(builder, renderer, lambda *_: "x").rewards.max() < 0.1
 
