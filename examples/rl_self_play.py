@@ -123,7 +123,7 @@ class Games:
     batches: int = 100
     test_games: int = 128
     older_self: str | None = None
-    """Its weights, a `tinker://` path."""
+    """Its weights, a `tinker://` path; without it, there are games against itself alone."""
 
     def build(self, *, renderer: Renderer, seed: int) -> RLData:
         """Games against itself alone."""
@@ -133,6 +133,8 @@ class Games:
         self, service: tinker.ServiceClient, *, renderer: Renderer, seed: int
     ) -> RLData:
         """Batches of both kinds of games."""
+        if self.older_self is None:
+            return self.build(renderer=renderer, seed=seed)
         client = await service.create_sampling_client(model_path=self.older_self)
         player = EngineMessageCompleter(
             client=client, renderer=renderer, sampling=Sampling(max_tokens=MAX_TOKENS)

@@ -14,8 +14,7 @@ from attrs import frozen
 THREADING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "TOKENIZERS_PARALLELISM": "false"}
 """Spinning threads make a step ten times slower as soon as another process competes for a core."""
 NOT_NEEDED = ("accelerate", "scipy")
-"""transformers imports them wherever they are installed, for what an engine has no use for: half a
-second or more of its start."""
+"""transformers imports them wherever they are installed, for what an engine has no use for."""
 _GROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
 

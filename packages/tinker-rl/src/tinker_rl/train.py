@@ -78,7 +78,7 @@ async def train_on(
     Without `data`, on what the config's builder makes.
     """
     if data is None:
-        data = await build_data(engine.service, config)
+        data = await _build_data(engine.service, config)
     tokenizer = get_tokenizer(config.model)
     async with training_run(engine, config) as (training, run):
         clients = Clients(
@@ -92,7 +92,7 @@ async def train_on(
     return result
 
 
-async def build_data(service: tinker.ServiceClient, config: Config) -> RLData:
+async def _build_data(service: tinker.ServiceClient, config: Config) -> RLData:
     """The config's data; raises EngineError where a model that they need cannot be had."""
     builder, renderer = config.data, renderer_of(config)
     if isinstance(builder, ModelRLDatasetBuilder):
