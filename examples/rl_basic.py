@@ -35,7 +35,7 @@ from tinker_rl import (
     new_run_dir,
     train,
 )
-from tinker_rl.message_env import Messages
+from tinker_rl.envs.message_env import Messages
 from tinker_train import Adam, Never, read_metrics
 
 WORKED_EXAMPLE = (

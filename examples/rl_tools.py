@@ -39,7 +39,7 @@ from tinker_rl import (
     tool,
     train,
 )
-from tinker_rl.tool_env import explain_tools
+from tinker_rl.envs.tool_env import explain_tools
 from tinker_train import Adam, read_metrics
 
 

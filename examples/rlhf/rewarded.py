@@ -15,8 +15,8 @@ from tinker_dpo import BradleyTerry, ScoreModel, centred, read_pair, score_model
 from tinker_dpo.losses import sigmoid
 from tinker_render import Renderer
 from tinker_rl import Env, EnvGroupBuilder, GroupBatches, RLData
-from tinker_rl.message_env import MessageEnv, MessageStep, as_token_env
-from tinker_rl.stop import MaxTokens, ParseFailure
+from tinker_rl.envs.message_env import MessageEnv, MessageStep, as_token_env
+from tinker_rl.stop_reason import MaxTokens, ParseFailure
 
 
 @define

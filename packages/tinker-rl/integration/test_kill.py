@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-TRAIN = "from tinker_rl.cli import main; main()"
+TRAIN = "from tinker_rl.cli.main import main; main()"
 STEPS, GROUPS, ATTEMPTS = 6, 4, 3
 
 

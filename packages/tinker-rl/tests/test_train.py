@@ -36,7 +36,7 @@ from tinker_rl import (
     train,
     train_on,
 )
-from tinker_rl.cli import find_builder, main
+from tinker_rl.cli.main import find_builder, main
 from tinker_rl.train import renderer_of
 from tinker_train import Adam, Engine, Every, from_plain, to_plain
 
@@ -230,7 +230,7 @@ def test_the_command_line_says_what_the_config_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: list[Any] = []
-    monkeypatch.setattr("tinker_rl.cli.train", lambda config, existing: found.append(config))
+    monkeypatch.setattr("tinker_rl.cli.main.train", lambda config, existing: found.append(config))
     arguments = "train --env tinker_rl:ProblemFile --data.path x.jsonl --data.group-size 3"
     arguments += f" --model m --run-dir {tmp_path} --learning.loss.name ppo mode:asynchronous"
     main([*arguments.split(), "--mode.max-staleness", "5"])
@@ -249,7 +249,7 @@ def test_a_teacher_can_be_named_on_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: list[Any] = []
-    monkeypatch.setattr("tinker_rl.cli.train", lambda config, existing: found.append(config))
+    monkeypatch.setattr("tinker_rl.cli.main.train", lambda config, existing: found.append(config))
     arguments = f"distill --data.path x.jsonl --data.group-size 3 --model m --run-dir {tmp_path}"
     arguments += " --teacher.model big --teacher.system Be-brief. --coefficient 0.5 --max-steps 4"
     main(arguments.split())
@@ -268,7 +268,7 @@ def test_a_teacher_can_be_named_on_the_command_line(
 
 
 def test_nothing_here_needs_torch() -> None:
-    code = "import sys; sys.modules['torch'] = None; import tinker_rl, tinker_rl.cli"
+    code = "import sys; sys.modules['torch'] = None; import tinker_rl, tinker_rl.cli.main"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -1,17 +1,8 @@
 """Reinforcement learning of language models on the Tinker API, single turn to multi-agent."""
 
 from tinker_core import PreferenceModel
-from tinker_rl.advantages import (
-    Advantage,
-    centre_on_group,
-    discounted_sums,
-    generalised_advantages,
-    leave_one_out,
-    scale_by_group,
-    turn_advantages,
-)
-from tinker_rl.answer_env import AnswerEnv, PromptGroupBuilder
-from tinker_rl.batch import TrainingBatch, training_batch
+from tinker_rl.cli.play import PersonCompleter, play
+from tinker_rl.cli.script import command_line, new_run_dir
 from tinker_rl.completers import (
     EngineMessageCompleter,
     EngineTokenCompleter,
@@ -19,52 +10,31 @@ from tinker_rl.completers import (
     Sampling,
     TokenCompleter,
 )
-from tinker_rl.config import (
-    Asynchronous,
-    Config,
-    Evaluation,
+from tinker_rl.config import Asynchronous, Config, Evaluation, Streaming, Synchronous
+from tinker_rl.data.dataset import (
+    GroupBatches,
     ModelRLDatasetBuilder,
     RLData,
-    RLDatasetBuilder,
-    Streaming,
-    Synchronous,
-)
-from tinker_rl.distillation import (
-    Distillation,
-    PromptSwap,
-    Teacher,
-    TeacherConfig,
-    Teachers,
-    check_same_format,
-)
-from tinker_rl.env import (
-    BlockingEnv,
-    Env,
-    EnvGroupBuilder,
-    GroupBatches,
     RLDataset,
-    StepResult,
-    in_threads,
+    RLDatasetBuilder,
 )
+from tinker_rl.data.problem_file import ProblemFile
+from tinker_rl.data.prompt_file import PromptFile
+from tinker_rl.envs.env import BlockingEnv, Env, EnvGroupBuilder, StepResult, in_threads
+from tinker_rl.envs.game import Game, GameGroupBuilder
+from tinker_rl.envs.message_env import MessageEnv, MessageRules, MessageStep, as_token_env
+from tinker_rl.envs.pairwise_preference import PairwisePreferenceGroupBuilder
+from tinker_rl.envs.problem_env import ProblemEnv, ProblemGroupBuilder
+from tinker_rl.envs.prompt_env import AnswerEnv, PromptGroupBuilder
+from tinker_rl.envs.tool import Tool, ToolError, ToolResult, tool
+from tinker_rl.envs.tool_env import ToolEnv, ToolRules
 from tinker_rl.errors import AllEpisodesFailedError, EnvironmentFailure
-from tinker_rl.game import Game, GameGroupBuilder
-from tinker_rl.kl import KL, estimate_entropy, estimate_kl, kl_advantages
-from tinker_rl.learning import Learning, Shaper, prepare, submit_batch
-from tinker_rl.ledger import TokenLedger, trajectory_ledgers
-from tinker_rl.loop import Clients
-from tinker_rl.losses import Loss, loss_datums, loss_settings
-from tinker_rl.message_env import MessageEnv, MessageRules, MessageStep, as_token_env
-from tinker_rl.metrics import rollout_metrics
-from tinker_rl.play import PersonCompleter, play
-from tinker_rl.preference import PairwisePreferenceGroupBuilder
-from tinker_rl.problem_env import ProblemEnv, ProblemGroupBuilder
-from tinker_rl.problem_file import ProblemFile
-from tinker_rl.prompt_file import PromptFile
-from tinker_rl.rollout_config import RolloutConfig
-from tinker_rl.rollouts import run_group, run_groups
-from tinker_rl.script import command_line, new_run_dir
-from tinker_rl.shaping import KLPenalty, Reference
-from tinker_rl.stop import (
+from tinker_rl.loops.loop import Clients
+from tinker_rl.reporting.rollout_metrics import rollout_metrics
+from tinker_rl.reporting.transcripts import Transcripts
+from tinker_rl.rollout.groups import run_group, run_groups
+from tinker_rl.rollout.rollout_config import RolloutConfig
+from tinker_rl.stop_reason import (
     Completed,
     ContextOverflow,
     EnvironmentFailed,
@@ -77,17 +47,31 @@ from tinker_rl.stop import (
     ToolStop,
     stop_name,
 )
-from tinker_rl.tool_env import ToolEnv, ToolRules
-from tinker_rl.tools import Tool, ToolError, ToolResult, tool
 from tinker_rl.train import read_config, resume, run_loop, train, train_on
-from tinker_rl.trajectory import (
-    Action,
-    EpisodeFailure,
-    Trajectory,
-    TrajectoryGroup,
-    Transition,
+from tinker_rl.trajectory import Action, EpisodeFailure, Trajectory, TrajectoryGroup, Transition
+from tinker_rl.update.advantages import (
+    Advantage,
+    centre_on_group,
+    discounted_sums,
+    generalised_advantages,
+    leave_one_out,
+    scale_by_group,
+    turn_advantages,
 )
-from tinker_rl.transcripts import Transcripts
+from tinker_rl.update.distillation import (
+    Distillation,
+    PromptSwap,
+    Teacher,
+    TeacherConfig,
+    Teachers,
+    check_same_format,
+)
+from tinker_rl.update.kl import KL, estimate_entropy, estimate_kl, kl_advantages
+from tinker_rl.update.kl_penalty import KLPenalty, Reference
+from tinker_rl.update.losses import Loss, loss_datums, loss_settings
+from tinker_rl.update.optimizer_step import Learning, Shaper, prepare, submit_batch
+from tinker_rl.update.training_batch import TrainingBatch, training_batch
+from tinker_rl.update.training_sequence import TokenLedger, trajectory_ledgers
 from tinker_train import Checkpoints, SamplingClientEvaluator, TrainResult
 
 __all__ = [

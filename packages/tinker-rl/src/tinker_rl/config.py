@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Protocol, runtime_checkable
+from typing import Annotated
 
-import tinker
 import tyro
 from attrs import field, frozen, validators
 
 from tinker_core import ConfigError, DataError
-from tinker_render import Renderer
 from tinker_rl.completers import Sampling
-from tinker_rl.distillation import Distillation
-from tinker_rl.env import RLDataset
-from tinker_rl.learning import Learning
-from tinker_rl.rollout_config import RolloutConfig
-from tinker_rl.shaping import KLPenalty, check_temperature
+from tinker_rl.data.dataset import ModelRLDatasetBuilder, RLDataset, RLDatasetBuilder
+from tinker_rl.rollout.rollout_config import RolloutConfig
+from tinker_rl.update.distillation import Distillation
+from tinker_rl.update.kl_penalty import KLPenalty, check_temperature
+from tinker_rl.update.optimizer_step import Learning
 from tinker_train import (
     Adam,
     Cadence,
@@ -28,36 +26,6 @@ from tinker_train import (
     Reporting,
     Schedule,
 )
-
-
-@frozen(kw_only=True)
-class RLData:
-    """What to train on, and to test on where there is something."""
-
-    train: RLDataset
-    test: RLDataset | None = None
-
-
-class RLDatasetBuilder(Protocol):
-    """A frozen config that makes the data sets."""
-
-    def build(self, *, renderer: Renderer, seed: int) -> RLData:
-        """The same data for the same seed; raises DataError for rows that cannot be used."""
-        ...
-
-
-@runtime_checkable
-class ModelRLDatasetBuilder(Protocol):
-    """One whose environments ask models: an older self to play against, a judge, a reward model.
-
-    With a `build` as well, it can be played by a person too.
-    """
-
-    async def build_on(
-        self, service: tinker.ServiceClient, *, renderer: Renderer, seed: int
-    ) -> RLData:
-        """As `RLDatasetBuilder.build`, with the engine that the models are on."""
-        ...
 
 
 @frozen(kw_only=True)

@@ -9,21 +9,15 @@ from pathlib import Path
 import tinker
 
 from tinker_render import Renderer, get_tokenizer, renderer_for
-from tinker_rl.asynchronous import asynchronous_loop
-from tinker_rl.config import (
-    Asynchronous,
-    Config,
-    ModelRLDatasetBuilder,
-    RLData,
-    Streaming,
-    Synchronous,
-)
-from tinker_rl.distillation import PromptSwap, Teacher, Teachers, check_same_format
-from tinker_rl.learning import Shaper
-from tinker_rl.loop import Clients
-from tinker_rl.shaping import Reference
-from tinker_rl.streaming import streaming_loop
-from tinker_rl.synchronous import synchronous_loop
+from tinker_rl.config import Asynchronous, Config, Streaming, Synchronous
+from tinker_rl.data.dataset import ModelRLDatasetBuilder, RLData
+from tinker_rl.loops.asynchronous import asynchronous_loop
+from tinker_rl.loops.loop import Clients
+from tinker_rl.loops.streaming import streaming_loop
+from tinker_rl.loops.synchronous import synchronous_loop
+from tinker_rl.update.distillation import PromptSwap, Teacher, Teachers, check_same_format
+from tinker_rl.update.kl_penalty import Reference
+from tinker_rl.update.optimizer_step import Shaper
 from tinker_train import (
     Engine,
     Existing,

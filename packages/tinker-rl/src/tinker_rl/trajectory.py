@@ -11,12 +11,14 @@ from attrs import field, frozen, validators
 from numpy.typing import NDArray
 
 from tinker_core import DataError
-from tinker_rl.stop import StopReason
+from tinker_rl.stop_reason import StopReason
 
 Observation = tinker.ModelInput
 StopCondition = list[str] | list[int]
 Metrics = Mapping[str, float]
 Logs = Mapping[str, str | float]
+ALL = "all"
+"""The tag that every group has."""
 
 
 def _tokens(tokens: Sequence[int]) -> tuple[int, ...]:

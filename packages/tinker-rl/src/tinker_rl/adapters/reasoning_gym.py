@@ -10,11 +10,11 @@ from attrs import define, field, frozen, validators
 
 from tinker_core import ConfigError, Message
 from tinker_render import Renderer
-from tinker_rl.config import RLData
-from tinker_rl.env import EnvGroupBuilder, GroupBatches
-from tinker_rl.message_env import MessageEnv, Messages, MessageStep, as_token_env
-from tinker_rl.problem_env import ProblemGroupBuilder
-from tinker_rl.threads import in_thread
+from tinker_rl.data.dataset import GroupBatches, RLData
+from tinker_rl.envs.env import EnvGroupBuilder
+from tinker_rl.envs.message_env import MessageEnv, Messages, MessageStep, as_token_env
+from tinker_rl.envs.problem_env import ProblemGroupBuilder
+from tinker_rl.user_code import in_thread
 
 
 @frozen(kw_only=True)

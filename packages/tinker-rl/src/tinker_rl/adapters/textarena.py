@@ -11,10 +11,10 @@ from attrs import define, field, frozen, validators
 
 from tinker_core import ConfigError, Message
 from tinker_render import Renderer
-from tinker_rl.config import RLData
-from tinker_rl.env import EnvGroupBuilder, GroupBatches
-from tinker_rl.game import Game, GameGroupBuilder
-from tinker_rl.message_env import Messages
+from tinker_rl.data.dataset import GroupBatches, RLData
+from tinker_rl.envs.env import EnvGroupBuilder
+from tinker_rl.envs.game import Game, GameGroupBuilder
+from tinker_rl.envs.message_env import Messages
 
 
 @frozen(kw_only=True)

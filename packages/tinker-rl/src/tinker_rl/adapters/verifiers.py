@@ -19,10 +19,10 @@ from attrs import define, field, frozen, validators
 
 from tinker_core import ConfigError, CutShort, DataError, Malformed, Message, ToolSpec
 from tinker_render import Renderer
-from tinker_rl.config import RLData
-from tinker_rl.env import Env, EnvGroupBuilder, GroupBatches, StepResult
+from tinker_rl.data.dataset import GroupBatches, RLData
+from tinker_rl.envs.env import Env, EnvGroupBuilder, StepResult
+from tinker_rl.envs.message_env import MessageEnv, Messages, MessageStep, as_token_env, stop_of
 from tinker_rl.errors import EnvironmentFailure
-from tinker_rl.message_env import MessageEnv, Messages, MessageStep, as_token_env, stop_of
 from tinker_rl.trajectory import Action, Metrics, Observation, StopCondition, Trajectory
 
 

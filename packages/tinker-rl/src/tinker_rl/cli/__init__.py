@@ -1,0 +1,1 @@
+"""The `tinker-rl` command, and the command line of a training script."""

@@ -1,0 +1,1 @@
+"""Data sets of groups, and builders that read them from files."""

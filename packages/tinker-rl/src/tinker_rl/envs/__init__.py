@@ -1,0 +1,1 @@
+"""Environments: one episode of a problem, a conversation, a tool user, a game or a comparison."""

@@ -1,0 +1,191 @@
+"""Environments on messages: the renderer does the tokens."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tinker
+from attrs import define, evolve, field, frozen, validators
+
+from tinker_core import CutShort, Malformed, Message, Reply, ToolSpec, as_conversation, as_message
+from tinker_render import Renderer
+from tinker_rl.envs.env import Env, StepResult
+from tinker_rl.stop_reason import Completed, MaxTokens, ParseFailure, StopReason
+from tinker_rl.trajectory import Action, Logs, Metrics, Observation, StopCondition
+from tinker_rl.user_code import call
+
+Messages = Sequence[Message | Mapping[str, Any]]
+_COMPLETED = Completed()
+
+
+@frozen(kw_only=True)
+class MessageStep:
+    """What the world says to a message."""
+
+    reward: float = 0.0
+    episode_done: bool
+    messages: Messages = ()
+    """What the model is told next."""
+    stop: StopReason = _COMPLETED
+    metrics: Metrics = field(factory=dict)
+    logs: Logs = field(factory=dict)
+
+
+class MessageEnv(ABC):
+    """One episode as a conversation, used once."""
+
+    @abstractmethod
+    async def initial_messages(self) -> Messages | MessageStep:
+        """The conversation that the model is to go on with.
+
+        Or a step that is done, where the episode is over before the model's first turn.
+        """
+
+    @abstractmethod
+    async def step(self, message: Message) -> MessageStep:
+        """What comes of the model's message."""
+
+    async def unreadable(self, outcome: CutShort | Malformed) -> MessageStep | None:
+        """What comes of a turn that is no message; None leaves it to the `MessageRules`."""
+        return None
+
+    async def stopped(self, reason: StopReason) -> tuple[float, Metrics]:
+        """As `Env.stopped`."""
+        return 0.0, {}
+
+    def tools(self) -> Sequence[ToolSpec]:
+        """What the model is told that it may call, in the way of its family."""
+        return ()
+
+
+@frozen(kw_only=True)
+class MessageRules:
+    """What becomes of turns that are no message."""
+
+    cut_short_reward: float = 0.0
+    """For a turn that `max_tokens` or the context window ended; the episode ends with it."""
+    malformed_reward: float = 0.0
+    """For each turn that cannot be read."""
+    malformed_retries: int = field(default=0, validator=validators.ge(0))
+    """How many unreadable turns in a row are answered with the reason before the episode ends."""
+
+
+def as_token_env(env: MessageEnv, renderer: Renderer, rules: MessageRules = MessageRules()) -> Env:
+    """The same episode in tokens.
+
+    Every prompt goes on from the model's own tokens where the family's format allows it, so that a
+    conversation that only grows is one sequence to train on, however the model spelt its turns.
+    """
+    return _RenderedEnv(env, renderer, rules)
+
+
+@define
+class _RenderedEnv(Env):
+    wrapped: MessageEnv
+    renderer: Renderer
+    rules: MessageRules
+    _conversation: tuple[Message, ...] = ()
+    _prompt: Observation = field(factory=tinker.ModelInput.empty)
+    _malformed_in_a_row: int = 0
+
+    async def initial_observation(self) -> tuple[Observation, StopCondition] | StepResult:
+        first = await call(self.wrapped.initial_messages)
+        if isinstance(first, MessageStep):
+            return self._result(first, first.metrics)
+        self._conversation = as_conversation(first)
+        self._prompt = self.renderer.build_generation_prompt(
+            self._conversation, tools=tuple(self.wrapped.tools())
+        )
+        return self._prompt, self.renderer.get_stop_sequences()
+
+    async def stopped(self, reason: StopReason) -> tuple[float, Metrics]:
+        return await call(self.wrapped.stopped, reason)
+
+    async def step(self, action: Action) -> StepResult:
+        outcome = self.renderer.parse_response(list(action.tokens))
+        is_malformed = isinstance(outcome, Malformed)
+        self._malformed_in_a_row = self._malformed_in_a_row + 1 if is_malformed else 0
+        step = (
+            await call(self.wrapped.step, outcome.message)
+            if isinstance(outcome, Reply)
+            else await self._unreadable(outcome)
+        )
+        metrics = {
+            **step.metrics,
+            "cut_short": float(isinstance(outcome, CutShort)),
+            "malformed": float(is_malformed),
+        }
+        if step.episode_done:
+            return self._result(step, metrics)
+        news = tuple(as_message(message) for message in step.messages)
+        tools = tuple(self.wrapped.tools())
+        before, self._conversation = (
+            self._conversation,
+            (*self._conversation, outcome.message, *news),
+        )
+        said = tinker.EncodedTextChunk(tokens=list(action.tokens))
+        so_far = tinker.ModelInput(chunks=[*self._prompt.chunks, said])
+        self._prompt = go_on(self.renderer, so_far, (*before, outcome.message), news, tools=tools)
+        return evolve(
+            self._result(step, metrics),
+            episode_done=False,
+            next_observation=self._prompt,
+            next_stop_condition=self.renderer.get_stop_sequences(),
+        )
+
+    def _result(self, step: MessageStep, metrics: Metrics) -> StepResult:
+        return StepResult(
+            reward=step.reward, episode_done=True, stop=step.stop, metrics=metrics, logs=step.logs
+        )
+
+    async def _unreadable(self, outcome: CutShort | Malformed) -> MessageStep:
+        said = await call(self.wrapped.unreadable, outcome)
+        return self._by_the_rules(outcome) if said is None else said
+
+    def _by_the_rules(self, outcome: CutShort | Malformed) -> MessageStep:
+        stop = stop_of(outcome)
+        if isinstance(outcome, CutShort):
+            return MessageStep(reward=self.rules.cut_short_reward, episode_done=True, stop=stop)
+        told = f"Your last message could not be read: {outcome.reason}. Please try again."
+        return MessageStep(
+            reward=self.rules.malformed_reward,
+            episode_done=self._malformed_in_a_row > self.rules.malformed_retries,
+            messages=[Message(role="user", content=told)],
+            stop=stop,
+        )
+
+
+def stop_of(outcome: CutShort | Malformed) -> StopReason:
+    """The reason why an episode ends that ends with this turn."""
+    return MaxTokens() if isinstance(outcome, CutShort) else ParseFailure(outcome.reason)
+
+
+def go_on(
+    renderer: Renderer,
+    so_far: Observation,
+    conversation: Sequence[Message],
+    news: Sequence[Message],
+    *,
+    tools: Sequence[ToolSpec] = (),
+) -> Observation:
+    """The prompt after `so_far`, the tokens of the conversation as the model saw and sampled them.
+
+    It begins with `so_far` if the format lets conversations grow (`Renderer.extends`), even where
+    the model spelt its message in other tokens than the renderer would. Where it has an image, it
+    is what the renderer writes.
+    """
+    whole = [*conversation, *news]
+    written = renderer.build_generation_prompt(whole, tools=tools)
+    only_text = all(isinstance(chunk, tinker.EncodedTextChunk) for chunk in written.chunks)
+    if not only_text or not renderer.extends(whole):
+        return written
+    tokens = written.to_ints()
+    rendered = renderer.render(conversation, tools=tools)
+    emitted = np.flatnonzero(rendered.sampled & (rendered.message == len(conversation) - 1))
+    end = int(emitted[-1]) + 1 if emitted.size else 0
+    if not end or tokens[:end] != list(rendered.tokens[:end]):
+        return written
+    return tinker.ModelInput.from_ints([*so_far.to_ints(), *tokens[end:]])

@@ -1,0 +1,1 @@
+"""The training loops: synchronous, streaming and asynchronous."""

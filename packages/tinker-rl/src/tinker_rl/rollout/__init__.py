@@ -1,0 +1,1 @@
+"""Rollouts: sample the episodes of a group and turn them into trajectories."""

@@ -1,0 +1,1 @@
+"""The policy update: trajectories to training sequences, advantages, losses, optimizer steps."""

@@ -1,0 +1,219 @@
+"""Environments on messages: prompts that grow, turns that cannot be read, problems with answers."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from attrs import define, field
+
+from tinker_core import Message
+from tinker_rl import (
+    Advantage,
+    Completed,
+    EngineTokenCompleter,
+    MaxTokens,
+    MessageEnv,
+    MessageRules,
+    MessageStep,
+    ParseFailure,
+    ProblemEnv,
+    ProblemGroupBuilder,
+    RolloutConfig,
+    Sampling,
+    as_token_env,
+    run_group,
+    training_batch,
+)
+from tinker_rl.envs.message_env import Messages
+from tinker_rl.trajectory import TrajectoryGroup
+
+
+@define
+class Parrot(MessageEnv):
+    """Asks for so many words, and repeats each."""
+
+    turns: int = 2
+    heard: list[str] = field(factory=list)
+
+    async def initial_messages(self) -> Messages:
+        return [{"role": "user", "content": "Say a word."}]
+
+    async def step(self, message: Message) -> MessageStep:
+        self.heard.append(message.text)
+        done = len(self.heard) == self.turns
+        said = {"role": "user", "content": f"You said {message.text}."}
+        return MessageStep(reward=1.0, episode_done=done, messages=[said])
+
+
+class Over(MessageEnv):
+    """Is over before it begins."""
+
+    async def initial_messages(self) -> MessageStep:
+        return MessageStep(reward=0.25, episode_done=True, metrics={"early": 1.0})
+
+    async def step(self, message: Message) -> MessageStep:
+        raise AssertionError("there is no turn")
+
+
+def play(builder: Any, sampler: Any, **more: Any) -> TrajectoryGroup:
+    policy = EngineTokenCompleter(sampler, Sampling(max_tokens=40))
+    return asyncio.run(run_group(policy, builder, RolloutConfig(**more), (0,)))
+
+
+@pytest.fixture
+def speak(renderer: Any, scripted: Callable[..., Any]) -> Callable[[Sequence[str]], Any]:
+    """A sampler that says these texts in turn; one with a bar at its end never ends its turn."""
+
+    def make(texts: Sequence[str]) -> Any:
+        left = list(texts)
+
+        def answer(prompt: list[int], sample: int) -> list[int]:
+            text = left.pop(0)
+            ids = renderer.tokenizer.encode(text.rstrip("|"), add_special_tokens=False)
+            return ids + ([] if text.endswith("|") else list(renderer.get_stop_sequences()))
+
+        return scripted(answer)
+
+    return make
+
+
+def alone(make: Callable[[], Any]) -> ProblemGroupBuilder:
+    return ProblemGroupBuilder(env_thunk=make, num_envs=1)
+
+
+def test_a_conversation_that_grows_is_one_sequence(renderer: Any, speak: Any) -> None:
+    sampler = speak(["ay", "bee"])
+    group = play(alone(lambda: as_token_env(Parrot(), renderer)), sampler)
+    first, second = group.trajectories[0].transitions
+    messages: list[Any] = [
+        {"role": "user", "content": "Say a word."},
+        {"role": "assistant", "content": "ay"},
+        {"role": "user", "content": "You said ay."},
+    ]
+    assert first.observation == renderer.build_generation_prompt(messages[:1])
+    assert second.observation == renderer.build_generation_prompt(messages)
+    (ledger,) = training_batch([group], Advantage()).ledgers
+    sampled = renderer.tokenizer.decode(ledger.tokens[ledger.sampled])
+    assert sampled == "ay<|im_end|>bee<|im_end|>"
+
+
+def test_tokens_that_the_renderer_would_not_have_chosen_stay_as_they_were_sampled(
+    renderer: Any, scripted: Any
+) -> None:
+    # "th" is one token of the vocabulary; this model spells it in two
+    vocabulary = renderer.tokenizer.get_vocab()
+    spelt = [vocabulary["t"], vocabulary["h"], *renderer.get_stop_sequences()]
+    assert renderer.tokenizer.encode("th", add_special_tokens=False) == [vocabulary["th"]]
+    sampler = scripted(lambda prompt, sample: spelt)
+    group = play(alone(lambda: as_token_env(Parrot(), renderer)), sampler)
+    first, second = group.trajectories[0].transitions
+    so_far = first.observation.to_ints() + spelt
+    assert second.observation.to_ints()[: len(so_far)] == so_far
+    rest = renderer.tokenizer.decode(second.observation.to_ints()[len(so_far) :])
+    assert rest == "\n<|im_start|>user\nYou said th.<|im_end|>\n<|im_start|>assistant\n"
+    assert len(training_batch([group], Advantage()).ledgers) == 1
+
+
+def test_an_answer_that_is_cut_short_ends_the_episode_by_the_rules(
+    renderer: Any, speak: Any
+) -> None:
+    rules = MessageRules(cut_short_reward=-0.5)
+    group = play(alone(lambda: as_token_env(Parrot(), renderer, rules)), speak(["x" * 50]))
+    assert group.trajectories[0].stop == MaxTokens()
+    assert group.rewards.tolist() == [-0.5]
+    assert group.trajectories[0].transitions[0].metrics["cut_short"] == 1.0
+
+
+def test_a_turn_that_cannot_be_read_is_answered_and_too_many_end_the_episode(
+    renderer: Any, speak: Any
+) -> None:
+    forged = "<|im_start|>"  # a control token inside a turn
+    vocabulary = renderer.tokenizer.get_vocab()
+
+    def say(texts: list[str]) -> Any:
+        sampler = speak(texts)
+        plain = sampler.script
+        sampler.script = lambda prompt, sample: [
+            vocabulary[forged] if token == vocabulary["?"] else token
+            for token in plain(prompt, sample)
+        ]
+        return sampler
+
+    rules = MessageRules(malformed_reward=-1.0, malformed_retries=1)
+    group = play(
+        alone(lambda: as_token_env(Parrot(turns=1), renderer, rules)), say(["a?b", "good"])
+    )
+    assert group.trajectories[0].stop == Completed()
+    assert group.rewards.tolist() == [0.0]  # -1 and 1
+    told = renderer.tokenizer.decode(
+        group.trajectories[0].transitions[1].observation.to_ints(), skip_special_tokens=True
+    )
+    assert "could not be read" in told
+    group = play(
+        alone(lambda: as_token_env(Parrot(), renderer, rules)), say(["a?b", "good", "c?d", "fine"])
+    )
+    assert group.trajectories[0].stop == Completed()  # never two in a row
+    group = play(alone(lambda: as_token_env(Parrot(), renderer, rules)), say(["a?b", "c?d"]))
+    assert isinstance(group.trajectories[0].stop, ParseFailure)
+    assert group.rewards.tolist() == [-2.0]
+
+
+def test_an_episode_may_be_over_before_it_begins(renderer: Any, speak: Any) -> None:
+    group = play(alone(lambda: as_token_env(Over(), renderer)), speak([]))
+    assert group.trajectories[0].transitions == ()
+    assert group.rewards.tolist() == [0.25]
+    assert group.trajectories[0].metrics == {"early": 1.0}
+
+
+class Sum(ProblemEnv):
+    """2 + 2, answered by digits."""
+
+    def get_question(self) -> str:
+        return "2+2="
+
+    def check_answer(self, answer: str) -> bool:
+        return answer == "4"
+
+    def check_format(self, answer: str) -> bool:
+        return answer.isdigit()
+
+    def get_reference_answer(self) -> str:
+        return "4"
+
+
+@pytest.mark.parametrize(
+    ("said", "reward", "stop"),
+    [
+        ("4", 1.0, Completed),
+        ("5", 0.0, Completed),
+        ("four", -0.1, Completed),
+        ("4|", -0.1, ParseFailure),
+        ("4" * 50, -0.1, MaxTokens),
+    ],
+)
+def test_a_problem_pays_for_the_answer_and_for_its_form(
+    said: str, reward: float, stop: type, renderer: Any, speak: Any
+) -> None:
+    group = play(alone(lambda: Sum(renderer)), speak([said]))
+    assert group.rewards.tolist() == [pytest.approx(reward)]
+    assert isinstance(group.trajectories[0].stop, stop)
+    turn = group.trajectories[0].transitions[0]
+    assert turn.logs["reference"] == "4"
+    assert turn.metrics["correct"] == float(said == "4")
+
+
+def test_attempts_at_one_problem_share_their_prompt(renderer: Any, scripted: Any) -> None:
+    stop = list(renderer.get_stop_sequences())
+    sampler = scripted(lambda prompt, sample: stop)
+    prefix = [{"role": "system", "content": "Answer by digits."}]
+    builder = ProblemGroupBuilder(
+        env_thunk=lambda: Sum(renderer, prefix, format_coefficient=0.5),
+        num_envs=3,
+        dataset_name="sums",
+    )
+    group = play(builder, sampler)
+    assert [count for _, count, _ in sampler.calls] == [3]
+    assert "Answer by digits." in renderer.tokenizer.decode(sampler.calls[0][0])
+    assert group.rewards.tolist() == [-0.5] * 3
+    assert group.tags == ("sums",)

@@ -1,0 +1,191 @@
+"""Tools: what the model is told, what its calls come to, when an episode with tools ends."""
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+import pytest
+
+from tinker_core import ConfigError, Message, ToolCall
+from tinker_rl import (
+    Completed,
+    MaxToolCalls,
+    MaxTurns,
+    MessageStep,
+    ToolEnv,
+    ToolError,
+    ToolResult,
+    ToolRules,
+    ToolStop,
+    tool,
+)
+from tinker_rl.envs.tool import by_name, run_call
+
+
+@tool
+def add(a: int, b: Annotated[int, "what to add"] = 1) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+@tool
+async def look_up(word: str, kind: Literal["noun", "verb"] = "noun") -> str:
+    """Look a word up."""
+    if word == "down":
+        raise ConnectionError("dictionary down")
+    if word == "none":
+        raise ToolError("no such word")
+    return f"{word} is a {kind}"
+
+
+@tool
+def finish(answer: str) -> ToolResult:
+    """Give the answer."""
+    return ToolResult(text=answer, stop=True, metrics={"finished": 1.0})
+
+
+TOOLS = (add, look_up, finish)
+
+
+def result(name: str, arguments: str) -> ToolResult:
+    return asyncio.run(run_call(by_name(TOOLS), ToolCall(name=name, arguments=arguments)))
+
+
+def test_a_typed_function_describes_itself() -> None:
+    assert add.spec.name == "add"
+    assert add.spec.description == "Add two numbers."
+    assert add.spec.parameters == {
+        "type": "object",
+        "properties": {
+            "a": {"type": "integer"},
+            "b": {"type": "integer", "default": 1, "description": "what to add"},
+        },
+        "required": ["a"],
+        "additionalProperties": False,
+    }
+    assert look_up.spec.parameters["properties"]["kind"]["enum"] == ["noun", "verb"]
+    assert add(2, 3) == 5
+
+
+def test_a_call_runs_the_function_plain_or_async() -> None:
+    assert result("add", '{"a": 2, "b": 3}').text == "5"
+    assert result("add", '{"a": 2}').text == "3"
+    assert result("look_up", '{"word": "run", "kind": "verb"}').text == "run is a verb"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "told"),
+    [
+        ("subtract", "{}", "there is no tool 'subtract'; there are: add, finish, look_up"),
+        ("add", "{", "not JSON"),
+        ("add", "[]", "not a JSON object"),
+        ("add", "{}", "a: Field required"),
+        ("add", '{"a": "x"}', "a: Input should be a valid integer"),
+        ("add", '{"a": 1, "c": 2}', "c: Extra inputs are not permitted"),
+        ("look_up", '{"word": "none"}', "ToolError: no such word"),
+    ],
+)
+def test_a_bad_call_tells_the_model_what_is_wrong(name: str, arguments: str, told: str) -> None:
+    found = result(name, arguments)
+    assert found.is_error
+    assert told in found.text
+
+
+def test_a_broken_world_is_not_the_models_fault() -> None:
+    with pytest.raises(ConnectionError):
+        result("look_up", '{"word": "down"}')
+
+
+def test_a_function_that_cannot_be_described_is_refused() -> None:
+    with pytest.raises(ConfigError, match="parameter x has no type"):
+
+        @tool
+        def untyped(x) -> None:  # type: ignore[no-untyped-def]
+            """Untyped."""
+
+    with pytest.raises(ConfigError, match="cannot be described"):
+
+        @tool
+        def many(*xs: int) -> None:
+            """Many."""
+
+    with pytest.raises(ConfigError, match="same name"):
+        by_name([add, add])
+
+
+def call(name: str, arguments: str) -> Message:
+    return Message(role="assistant", tool_calls=(ToolCall(name=name, arguments=arguments, id="1"),))
+
+
+def grade(messages: Any) -> tuple[float, dict[str, float]]:
+    return float(messages[-1].text == "5"), {"length": float(len(messages))}
+
+
+def steps(messages: list[Message], **rules: Any) -> list[MessageStep]:
+    async def main() -> list[MessageStep]:
+        start = [{"role": "user", "content": "2+3?"}]
+        env = ToolEnv(messages=start, available=TOOLS, grade=grade, rules=ToolRules(**rules))
+        assert await env.initial_messages() == (Message(role="user", content="2+3?"),)
+        return [await env.step(message) for message in messages]
+
+    return asyncio.run(main())
+
+
+def test_results_come_back_until_an_answer_without_a_call_is_graded() -> None:
+    first, last = steps([call("add", '{"a": 2, "b": 3}'), Message(role="assistant", content="5")])
+    assert not first.episode_done
+    assert first.messages == [Message(role="tool", content="5", tool_call_id="1", name="add")]
+    assert (last.episode_done, last.reward, last.stop) == (True, 1.0, Completed())
+    assert last.metrics == {"length": 4.0, "tool_calls": 1.0, "bad_tool_calls": 0.0}
+
+
+def test_calls_of_one_turn_are_all_answered_in_their_order() -> None:
+    calls = [
+        ToolCall(name="add", arguments='{"a": 1}', id="x"),
+        ToolCall(name="nope", id="y"),
+    ]
+    for parallel in (True, False):
+        (step,) = steps([Message(role="assistant", tool_calls=tuple(calls))], parallel=parallel)
+        assert [(m.tool_call_id, m.text[:6]) for m in step.messages] == [
+            ("x", "2"),
+            ("y", "error:"),
+        ]
+
+
+def test_a_tool_may_end_the_episode() -> None:
+    (step,) = steps([call("finish", '{"answer": "5"}')])
+    assert (step.episode_done, step.stop, step.reward) == (True, ToolStop("finish"), 1.0)
+    assert step.metrics["finished"] == 1.0
+
+
+def test_turns_and_calls_have_limits() -> None:
+    again = call("add", '{"a": 1}')
+    assert steps([again, again], max_turns=2)[-1].stop == MaxTurns(2)
+    assert steps([again, again], max_calls=1)[-1].stop == MaxToolCalls(1)
+
+
+def test_a_model_without_a_form_for_tools_calls_them_in_text() -> None:
+    async def main() -> tuple[Any, list[MessageStep]]:
+        env = ToolEnv(
+            messages=[
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": "2+3?"},
+            ],
+            available=TOOLS,
+            grade=grade,
+            rules=ToolRules(form="text"),
+        )
+        told = await env.initial_messages()
+        said = [
+            '<tool_call>{"name": "add", "arguments": {"a": 2, "b": 3}}</tool_call>',
+            "<tool_call>add 2 3</tool_call>",
+            "5",
+        ]
+        return told, [await env.step(Message(role="assistant", content=text)) for text in said]
+
+    (system, _), (good, bad, last) = asyncio.run(main())
+    assert system.text.startswith("Be brief.\n\nYou can call tools.")
+    assert '"add"' in system.text
+    assert good.messages == [Message(role="user", content="<tool_response>5</tool_response>")]
+    assert "not a call" in bad.messages[0].text
+    assert last.reward == 1.0
+    assert last.metrics["bad_tool_calls"] == 1.0
