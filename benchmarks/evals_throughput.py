@@ -22,9 +22,9 @@ from pathlib import Path
 import tinker
 
 from tinker_evals import JsonlFile, Model, Settings, Task, open_model, run_task
-from tinker_evals.items import load_items
-from tinker_evals.prompts import Prompter
-from tinker_evals.settings import Sampling
+from tinker_evals.run.load_items import load_items
+from tinker_evals.run.prompts import Prompter
+from tinker_evals.run.settings import Sampling
 from tinker_evals.tasks import TASKS
 from tinker_train import Engine, connect
 

@@ -34,7 +34,7 @@ from tinker_evals import (
     run_task,
     write_report,
 )
-from tinker_evals.task import Row
+from tinker_evals.tasks.task import Row
 from tinker_train import Engine, Lora, connect, create_training_client, submit_step
 
 

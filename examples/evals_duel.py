@@ -36,8 +36,8 @@ from tinker_evals import (
     run_task,
     write_report,
 )
-from tinker_evals.judge import comparison_prompt
-from tinker_evals.model import SamplingClient
+from tinker_evals.graders.judge import comparison_prompt
+from tinker_evals.model.model import SamplingClient
 from tinker_evals.tasks.open_questions import duel
 from tinker_sl import Config, Evaluation, renderer_for, train_on
 from tinker_train import Adam, Engine, Lora, Never, connect

@@ -28,11 +28,11 @@ from inspect_ai.tool import ToolCall, tool
 from tinker_core import ConfigError, CutShort, DataError, Message, Reply
 from tinker_evals import JsonlFile, Model, run_task
 from tinker_evals import Task as OurTask
+from tinker_evals.dataset.item import Item
 from tinker_evals.graders import number_alone
-from tinker_evals.inspect_evaluator import InspectEvaluator
-from tinker_evals.inspect_provider import TinkerAPI, to_choice, to_message
-from tinker_evals.item import Item
-from tinker_evals.opening import open_model, process_service
+from tinker_evals.integrations.inspect_evaluator import InspectEvaluator
+from tinker_evals.integrations.inspect_provider import TinkerAPI, to_choice, to_message
+from tinker_evals.model.open_model import open_model, process_service
 
 Saying = Callable[..., Model]
 SUMS = [Sample(input=f"What is {a}+4?", target=str(a + 4)) for a in range(10)]

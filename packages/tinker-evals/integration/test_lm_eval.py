@@ -10,7 +10,7 @@ from lm_eval import simple_evaluate
 from lm_eval.api.instance import Instance
 from lm_eval.tasks import TaskManager
 
-from tinker_evals.harness import TinkerLM
+from tinker_evals.integrations.lm_eval_model import TinkerLM
 
 TEXTS = [
     ("Question: What is 1+1?\nAnswer:", " 2"),

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from tinker_evals import Model, Sampling, Settings, run_task
 from tinker_evals.cli import main
+from tinker_evals.reporting.terminal import Progress, result_table
 from tinker_evals.tasks import TASKS
-from tinker_evals.terminal import Progress, result_table
 
 Make = Callable[..., Model]
 

@@ -1,32 +1,33 @@
 """Evaluate language models on the Tinker API, with numbers to believe."""
 
 from tinker_evals import graders
-from tinker_evals.calls import CallGrader
-from tinker_evals.code import CodeGrader
-from tinker_evals.compare import Compared, compare_sides, read_side
-from tinker_evals.evaluators import (
+from tinker_evals.dataset.item import Item
+from tinker_evals.dataset.sources import Hub, JsonlFile, Package, Shipped, Source
+from tinker_evals.errors import GradingError
+from tinker_evals.evaluators.evaluator import (
     SamplingClientEvaluator,
     TaskEvaluator,
     TrainingClientEvaluator,
     evaluate,
 )
-from tinker_evals.grade import Grade, Grader, GradingError, MessageGrader, TextGrader
-from tinker_evals.held_out import HeldOut, SamplingNll, TrainingNll, held_out
-from tinker_evals.ifeval import InstructionGrader
-from tinker_evals.inspect_evaluator import InspectEvaluator
-from tinker_evals.item import Item
-from tinker_evals.items import load_items
-from tinker_evals.judge import DuelGrader, RubricGrader
-from tinker_evals.model import Model
-from tinker_evals.opening import open_model
-from tinker_evals.report import write_report
-from tinker_evals.result import Summary, TaskResult, summarize
-from tinker_evals.runner import Tally, run_task
-from tinker_evals.sample import Sample
-from tinker_evals.sandbox import Sandbox
-from tinker_evals.settings import Sampling, Settings
-from tinker_evals.sources import Hub, JsonlFile, Package, Shipped, Source
-from tinker_evals.statistics import (
+from tinker_evals.evaluators.held_out import HeldOut, SamplingNll, TrainingNll, held_out
+from tinker_evals.graders.code import CodeGrader
+from tinker_evals.graders.grade import Grade, Grader, MessageGrader, TextGrader
+from tinker_evals.graders.ifeval import InstructionGrader
+from tinker_evals.graders.judge import DuelGrader, RubricGrader
+from tinker_evals.graders.tool_calls import CallGrader
+from tinker_evals.integrations.inspect_evaluator import InspectEvaluator
+from tinker_evals.model.model import Model
+from tinker_evals.model.open_model import open_model
+from tinker_evals.reporting.compare import Compared, compare_sides, read_side
+from tinker_evals.reporting.report import write_report
+from tinker_evals.run.load_items import load_items
+from tinker_evals.run.result import Summary, TaskResult, summarize
+from tinker_evals.run.runner import Tally, run_task
+from tinker_evals.run.sample import Sample
+from tinker_evals.run.settings import Sampling, Settings
+from tinker_evals.sandbox.sandbox import Sandbox
+from tinker_evals.statistics.estimates import (
     Comparison,
     Estimate,
     compare_paired,
@@ -34,8 +35,8 @@ from tinker_evals.statistics import (
     pass_at_k,
     share_estimate,
 )
-from tinker_evals.task import RankingTask, Task, TextFormat
 from tinker_evals.tasks import TASKS, get_task
+from tinker_evals.tasks.task import RankingTask, Task, TextFormat
 
 __all__ = [
     "TASKS",

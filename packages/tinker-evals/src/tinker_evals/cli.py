@@ -15,19 +15,19 @@ from attrs import field, frozen
 from rich.console import Console
 
 from tinker_core import ConfigError, PostTrainingError
-from tinker_evals.compare import compare_scores, pair_folders, read_side
-from tinker_evals.extras import extra
-from tinker_evals.judge import RUBRIC
-from tinker_evals.opening import open_model, open_named
-from tinker_evals.report import write_report
-from tinker_evals.result import TaskResult
-from tinker_evals.runner import run_task
-from tinker_evals.settings import Settings
-from tinker_evals.sources import JsonlFile, Shipped, Source
-from tinker_evals.task import AnyTask
+from tinker_evals.dataset.sources import JsonlFile, Shipped, Source
+from tinker_evals.graders.judge import RUBRIC
+from tinker_evals.model.open_model import open_model, open_named
+from tinker_evals.optional_packages import extra
+from tinker_evals.reporting.compare import compare_scores, pair_folders, read_side
+from tinker_evals.reporting.report import write_report
+from tinker_evals.reporting.terminal import Progress, comparison_table, result_table
+from tinker_evals.run.result import TaskResult
+from tinker_evals.run.runner import run_task
+from tinker_evals.run.settings import Settings
 from tinker_evals.tasks import TASKS, get_task
 from tinker_evals.tasks.open_questions import MAX_TOKENS, duel, judged
-from tinker_evals.terminal import Progress, comparison_table, result_table
+from tinker_evals.tasks.task import AnyTask
 from tinker_train import connect
 from tinker_train.run_directory import has_run
 
@@ -207,7 +207,7 @@ def lm_eval_main() -> None:
         harness = extra("lm_eval.__main__", "lm-eval", "tinker-lm-eval")
     except PostTrainingError as error:
         sys.exit(f"tinker-lm-eval: {error}")
-    import_module("tinker_evals.harness")  # registers the model
+    import_module("tinker_evals.integrations.lm_eval_model")  # registers the model
     sys.exit(harness.cli_evaluate())
 
 

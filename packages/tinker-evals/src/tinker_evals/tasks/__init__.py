@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from tinker_core import ConfigError
-from tinker_evals.task import AnyTask, RankingTask, Task
 from tinker_evals.tasks.bbh import bbh
 from tinker_evals.tasks.bfcl import bfcl
-from tinker_evals.tasks.competitions import aime_2024, aime_2025, aime_2026, math500
-from tinker_evals.tasks.continuations import arc_challenge, arc_easy, hellaswag
+from tinker_evals.tasks.code import humaneval, mbpp
 from tinker_evals.tasks.gsm8k import gsm8k
-from tinker_evals.tasks.instructions import ifeval
-from tinker_evals.tasks.knowledge import ceval, gpqa, mmlu_pro, mmlu_redux, supergpqa
-from tinker_evals.tasks.programs import humaneval, mbpp
+from tinker_evals.tasks.ifeval import ifeval
+from tinker_evals.tasks.log_likelihood import arc_challenge, arc_easy, hellaswag
+from tinker_evals.tasks.mathematics import aime_2024, aime_2025, aime_2026, math500
+from tinker_evals.tasks.multiple_choice import ceval, gpqa, mmlu_pro, mmlu_redux, supergpqa
 from tinker_evals.tasks.reasoning_gym import reasoning_gym
 from tinker_evals.tasks.sums import sums
+from tinker_evals.tasks.task import AnyTask, RankingTask, Task
 
 TASKS: Mapping[str, AnyTask] = {
     task.name: task

@@ -12,10 +12,10 @@ from typing import Any
 from attrs import frozen
 
 from tinker_core import DataError
-from tinker_evals.calls import CallGrader
-from tinker_evals.item import Item
-from tinker_evals.sources import Package
-from tinker_evals.task import Row, Task
+from tinker_evals.dataset.item import Item
+from tinker_evals.dataset.sources import Package
+from tinker_evals.graders.tool_calls import CallGrader
+from tinker_evals.tasks.task import Row, Task
 
 CATEGORIES = (
     *("simple_python", "multiple", "parallel", "parallel_multiple", "irrelevance"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from tinker_core import DataError
+from tinker_evals.dataset.item import Item
+from tinker_evals.dataset.sources import Hub
 from tinker_evals.graders import hashes
-from tinker_evals.item import Item
-from tinker_evals.reading import number_after_hashes
-from tinker_evals.sources import Hub
-from tinker_evals.task import Row, Task
+from tinker_evals.graders.answer_extraction import number_after_hashes
+from tinker_evals.tasks.task import Row, Task
 
 _CALCULATOR = re.compile(r"<<[^<>]*>>")
 """Annotations in the solutions, which no model should learn to write."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 from attrs import evolve
 
 from tinker_core import PreferenceModel
-from tinker_evals.grade import Grader
-from tinker_evals.item import Item
-from tinker_evals.judge import RUBRIC, DuelGrader, RubricGrader
-from tinker_evals.model import Model
-from tinker_evals.sources import Shipped
-from tinker_evals.task import Row, Task
+from tinker_evals.dataset.item import Item
+from tinker_evals.dataset.sources import Shipped
+from tinker_evals.graders.grade import Grader
+from tinker_evals.graders.judge import RUBRIC, DuelGrader, RubricGrader
+from tinker_evals.model.model import Model
+from tinker_evals.tasks.task import Row, Task
 
 MAX_TOKENS = 2048
 """Of a reply in a duel."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from tinker_evals.dataset.item import Item
+from tinker_evals.dataset.sources import Shipped
 from tinker_evals.graders import number_alone
-from tinker_evals.item import Item
-from tinker_evals.sources import Shipped
-from tinker_evals.task import Row, Task
+from tinker_evals.tasks.task import Row, Task
 
 
 def _read(row: Row, number: int) -> Item:

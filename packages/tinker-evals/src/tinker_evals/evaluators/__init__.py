@@ -1,0 +1,1 @@
+"""Evaluators for training loops: tasks and held-out likelihood."""

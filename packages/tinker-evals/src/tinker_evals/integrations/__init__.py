@@ -1,0 +1,1 @@
+"""Inspect and lm-evaluation-harness. Each module needs its package."""

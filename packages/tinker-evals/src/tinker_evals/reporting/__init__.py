@@ -1,0 +1,1 @@
+"""Comparison of runs, the HTML report and the terminal's tables."""

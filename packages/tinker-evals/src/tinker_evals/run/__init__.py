@@ -1,0 +1,1 @@
+"""Running a task: prompts, sampling, retries, stored samples and the result."""

@@ -1,0 +1,1 @@
+"""Running a model's program in a child process with limits."""

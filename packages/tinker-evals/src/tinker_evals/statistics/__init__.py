@@ -1,0 +1,1 @@
+"""Standard errors, confidence intervals, pass@k and paired comparison."""

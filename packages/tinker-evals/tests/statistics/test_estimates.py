@@ -1,0 +1,149 @@
+"""Numbers to believe, against hand calculation, brute force and scipy."""
+
+import math
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tinker_core import DataError
+from tinker_evals.statistics.estimates import (
+    compare_paired,
+    mean_estimate,
+    pass_at_k,
+    share_estimate,
+    wilson_interval,
+)
+
+
+def test_the_standard_error_of_a_mean_is_that_of_the_textbook() -> None:
+    scores = [1.0, 0.0, 0.0, 1.0, 1.0, 1.0]
+    assert mean_estimate(scores).standard_error == pytest.approx(stats.sem(scores))
+
+
+def test_a_normal_interval_reaches_one_point_nine_six_errors_to_both_sides() -> None:
+    estimate = mean_estimate([1.0, 2.0, 3.0])  # variance 1, standard error 1 / sqrt 3
+    assert estimate.value == 2.0
+    assert estimate.low == pytest.approx(2.0 - 1.959964 / math.sqrt(3), abs=1e-6)
+    assert estimate.high == pytest.approx(2.0 + 1.959964 / math.sqrt(3), abs=1e-6)
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 10), (3, 10), (10, 10), (81, 263)])
+def test_the_interval_of_a_share_is_wilsons(right: int, n: int) -> None:
+    theirs = stats.binomtest(right, n).proportion_ci(0.95, method="wilson")
+    ours = share_estimate([1.0] * right + [0.0] * (n - right))
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+def test_all_right_is_not_a_certainty() -> None:
+    estimate = share_estimate([1.0] * 10)
+    assert estimate.low == pytest.approx(10 / (10 + 1.959964**2), abs=1e-6)
+    assert estimate.high == pytest.approx(1.0)
+
+
+def test_items_that_repeat_each_other_count_once() -> None:
+    scores, clusters = [1.0, 0.0, 1.0, 1.0, 0.0], ["a", "b", "c", "d", "e"]
+    once = share_estimate(scores)
+    repeated = share_estimate(np.repeat(scores, 4), np.repeat(clusters, 4).tolist())
+    assert repeated.standard_error == pytest.approx(once.standard_error)
+    assert (repeated.low, repeated.high) == pytest.approx((once.low, once.high))
+
+
+def test_clusters_of_one_item_change_nothing() -> None:
+    scores = [0.2, 0.9, 0.4, 0.4]
+    assert share_estimate(scores, [1, 2, 3, 4]) == share_estimate(scores)
+
+
+def test_the_clustered_error_is_the_papers_double_sum() -> None:
+    scores, clusters = np.array([1, 1, 0, 1, 0, 0, 1.0]), ["a", "a", "b", "b", "b", "c", "c"]
+    deviations, n = scores - scores.mean(), len(scores)
+    pairs = sum(
+        deviations[i] * deviations[j]
+        for i, j in product(range(n), repeat=2)
+        if clusters[i] == clusters[j]
+    )
+    expected = math.sqrt(pairs / n**2 * 3 / 2)
+    assert mean_estimate(scores, clusters).standard_error == pytest.approx(expected)
+
+
+def test_one_item_has_no_standard_error_and_none_has_no_mean() -> None:
+    assert math.isnan(share_estimate([1.0]).standard_error)
+    assert math.isnan(share_estimate([]).value)
+    assert all(math.isnan(end) for end in wilson_interval(0.5, 0))
+
+
+@pytest.mark.parametrize(("n", "c", "k"), [(5, 2, 1), (5, 2, 3), (5, 0, 2), (5, 5, 2), (6, 4, 3)])
+def test_pass_at_k_is_the_share_of_draws_that_hold_a_right_sample(n: int, c: int, k: int) -> None:
+    draws = list(combinations([1] * c + [0] * (n - c), k))
+    assert pass_at_k(n, c, k) == pytest.approx(sum(map(any, draws)) / len(draws))
+
+
+def test_pass_at_one_is_the_mean() -> None:
+    assert pass_at_k(8, 3, 1) == pytest.approx(3 / 8)
+
+
+@pytest.mark.parametrize(("n", "c", "k"), [(4, 2, 5), (4, 5, 2), (4, -1, 2), (4, 2, 0)])
+def test_pass_at_k_refuses_what_cannot_be(n: int, c: int, k: int) -> None:
+    with pytest.raises(DataError, match=f"pass@{k}"):
+        pass_at_k(n, c, k)
+
+
+def test_the_p_value_of_right_and_wrong_is_mcnemars() -> None:
+    first = [1] * 20 + [0] * 9 + [1] * 2  # 9 got better, 2 got worse
+    second = [1] * 20 + [1] * 9 + [0] * 2
+    comparison = compare_paired(first, second)
+    assert comparison.p_value == pytest.approx(stats.binomtest(9, 11).pvalue)
+    assert (comparison.better, comparison.worse, comparison.same) == (9, 2, 20)
+    assert comparison.difference.value == pytest.approx(7 / 31)
+
+
+def test_the_p_value_of_fractions_is_a_permutation_test() -> None:
+    first, second = [0.1, 0.5, 0.25, 0.9, 0.3, 0.0], [0.4, 0.7, 0.15, 0.95, 0.9, 0.3]
+    theirs = stats.permutation_test(
+        (np.subtract(second, first),), lambda d: d.mean(), permutation_type="samples"
+    )
+    assert compare_paired(first, second).p_value == pytest.approx(theirs.pvalue)
+
+
+def test_many_fractions_are_tested_by_a_sample_of_the_permutations() -> None:
+    random = np.random.default_rng(7)
+    first = random.random(60)
+    second = first + random.normal(0.03, 0.12, 60)
+    t_test = stats.ttest_rel(second, first).pvalue
+    assert compare_paired(first, second).p_value == pytest.approx(t_test, abs=0.015)
+
+
+def test_one_lucky_cluster_is_no_evidence() -> None:
+    first, second = [0] * 20, [1] * 20
+    assert compare_paired(first, second, ["same passage"] * 20).p_value == 1.0
+    assert compare_paired(first, second).p_value < 1e-4
+
+
+def test_alike_models_have_a_p_value_of_one() -> None:
+    assert compare_paired([1, 0, 1], [1, 0, 1]).p_value == 1.0
+
+
+def test_the_interval_of_a_difference_is_that_of_the_differences() -> None:
+    first, second = [1.0, 0.0, 0.0, 1.0, 0.0], [1.0, 1.0, 0.0, 1.0, 1.0]
+    error = stats.sem(np.subtract(second, first))
+    assert compare_paired(first, second).difference.standard_error == pytest.approx(error)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: share_estimate([0.0, 1.2]), "between 0 and 1"),
+        (lambda: mean_estimate([1.0, math.nan]), "finite"),
+        (lambda: mean_estimate([[1.0]]), "shape"),
+        (lambda: mean_estimate([1.0, 0.0], ["a"]), "1 clusters"),
+        (lambda: compare_paired([1.0], [1.0, 0.0]), "paired"),
+    ],
+)
+def test_what_is_no_column_of_scores_is_refused(call: object, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        call()  # type: ignore[operator]
+
+
+def test_one_problem_has_no_standard_error_to_show() -> None:
+    assert str(share_estimate([1])) == "1.000 [0.207, 1.000]"
