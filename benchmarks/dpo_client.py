@@ -25,7 +25,7 @@ from tinker.lib.public_interfaces.training_client import TrainingClient
 
 from tinker_core import next_token_datum
 from tinker_dpo import Dpo, RenderedPair, RenderedResponse, datums_of, surrogate
-from tinker_dpo.surrogate import Surrogate
+from tinker_dpo.custom_loss import Surrogate
 from tinker_train import connect
 
 BETA = 0.1

@@ -21,8 +21,8 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.kto_trainer import KTOTrainer
 
 from tinker_dpo import Dpo, Ipo, Kto, Response, kto_loss, losses, pair_loss
-from tinker_dpo.losses import Sides
-from tinker_dpo.objectives import PairObjective
+from tinker_dpo.objectives.losses import Sides
+from tinker_dpo.objectives.objective import PairObjective
 
 PAIRS, PROMPT, LENGTH = 16, 5, 24
 BETA = 0.3

@@ -26,8 +26,8 @@ from tinker_data import BatchedRows, Batching, RenderedRow, SupervisedData
 from tinker_render import Renderer
 from tinker_sl import Checkpoints, Config, Evaluation, supervised_loop
 from tinker_train import Constant, Every, Never, Run
-from tinker_train.metrics import JsonlSink, MetricSinks
-from tinker_train.run_directory import RunDirectory
+from tinker_train.metrics.sink import JsonlSink, MetricSinks
+from tinker_train.run.directory import RunDirectory
 
 DATUM = next_token_datum(list(range(512)), weights=[0] * 256 + [1] * 256)
 

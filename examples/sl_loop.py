@@ -17,7 +17,7 @@ from sums import write_sums
 import tinker_train as tt
 from tinker_data import Batching, ConversationFile, Position, normalise_weights
 from tinker_render import get_recommended_renderer_name, get_renderer, get_tokenizer
-from tinker_train.run_directory import RunDirectory
+from tinker_train.run.directory import RunDirectory
 
 MODEL, STEPS, SAVE_EVERY, SEED = "local/tiny", 40, 10, 0
 ADAM, SCHEDULE = tt.Adam(learning_rate=4e-3), tt.Linear()

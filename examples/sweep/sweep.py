@@ -20,8 +20,8 @@ import tyro
 
 from tinker_core import RunDirectoryError
 from tinker_train import read_metrics, write_report
-from tinker_train.metrics import last_values
-from tinker_train.run_directory import RunDirectory
+from tinker_train.metrics.sink import last_values
+from tinker_train.run.directory import RunDirectory
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from sums import write_sums  # beside this folder

@@ -21,7 +21,7 @@ from tinker_dpo import (
     open_data,
 )
 from tinker_train import Adam, Constant, Never, read_checkpoints, read_metrics
-from tinker_train.run_directory import RunDirectory
+from tinker_train.run.directory import RunDirectory
 
 
 def metrics_of(config):

@@ -17,9 +17,9 @@ import pytest
 from tinker_core import RunDirectoryError
 from tinker_core.testing import BigramService
 from tinker_dpo import open_data, train_on
-from tinker_dpo.reference import FILE_NAME, ReferenceFile
+from tinker_dpo.reference.logprobs import FILE_NAME, ReferenceFile
 from tinker_train import Adam, Engine, check_run_directory, read_checkpoints, read_metrics
-from tinker_train.run_directory import RunDirectory
+from tinker_train.run.directory import RunDirectory
 
 CALLS = 6 + 10 * 3 + 5 + 3 + 2  # reference, steps, evaluations, saves, the last save
 KILLS = int(os.environ.get("DPO_KILLS", "6"))

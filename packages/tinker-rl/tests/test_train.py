@@ -154,7 +154,7 @@ def test_a_folder_with_another_run_is_refused_before_anything_is_spent(
     (config.run_dir / "config.json").write_text('{"config": {"type": "tinker_train:Adam"}}')
     with pytest.raises(
         ConfigError,
-        match=r"holds a run of tinker_train\.adam\.Adam, not of tinker_rl\.config\.Config",
+        match=r"holds a run of tinker_train\.optim\.adam\.Adam, not of tinker_rl\.config\.Config",
     ):
         read_config(config.run_dir)
 

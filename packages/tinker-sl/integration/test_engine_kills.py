@@ -18,7 +18,7 @@ from tinker_core import EngineError
 from tinker_data import Batching, ConversationFile
 from tinker_sl import Checkpoints, Config, Evaluation, renderer_for, train, train_on
 from tinker_train import Adam, Every, Lora, connect, read_checkpoints, read_metrics
-from tinker_train.run_directory import RunDirectory
+from tinker_train.run.directory import RunDirectory
 
 PARTS = [  # of a run; what comes in its last tenth comes too late
     round(random.Random(i).uniform(0.02, 0.9), 3)

@@ -20,9 +20,9 @@ def double_everywhere(monkeypatch, make_engine, renderer):
     def connect():
         yield make_engine()
 
-    for module in ("running", "sampling", "dry_run"):
+    for module in ("training", "sampling", "dry_run"):
         monkeypatch.setattr(sys.modules[f"tinker_sl.{module}"], "connect", connect)
-    for module in ("running", "sampling"):
+    for module in ("training", "sampling"):
         monkeypatch.setattr(f"tinker_sl.{module}.renderer_for", lambda model, name=None: renderer)
 
 
@@ -162,7 +162,7 @@ def test_a_run_from_python_is_begun_again_by_its_config(make_config, run_on_doub
 
 def test_a_config_of_other_data_is_refused_by_its_file(tmp_path, capsys):
     file = tmp_path / "config.json"
-    other = {"type": "tinker_train.adam:Adam"}  # any class that is none of the three
+    other = {"type": "tinker_train.optim.adam:Adam"}  # any class that is none of the three
     file.write_text(json.dumps({"model": "double", "run_dir": "run", "data": other}))
     with pytest.raises(SystemExit):
         main(["train", "--config", str(file)])

@@ -24,7 +24,7 @@ from tinker_train import (
     read_metrics,
 )
 from tinker_train.files import read_rows
-from tinker_train.run_directory import RunDirectory
+from tinker_train.run.directory import RunDirectory
 
 
 def metrics_of(config):

@@ -25,7 +25,7 @@ from tinker_train import (
     read_checkpoints,
     read_metrics,
 )
-from tinker_train.run_directory import RunDirectory
+from tinker_train.run.directory import RunDirectory
 
 CALLS = 10 * 2 + 5 + 3 + 2  # steps, evaluations, saves, the last save
 KILLS = int(os.environ.get("SL_KILLS", "6"))

@@ -12,8 +12,8 @@ from html import unescape
 import pytest
 
 from tinker_train import Adam, create_run, write_report
-from tinker_train.distributions import append_distribution
 from tinker_train.files import append_row
+from tinker_train.metrics.distributions import append_distribution
 
 EVIL = "</script><img src=x onerror=\"document.title='broken'\"><script>document.title='broken'"
 HANDS = """

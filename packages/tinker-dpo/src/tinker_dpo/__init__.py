@@ -1,12 +1,10 @@
 """Preference learning on the Tinker API: the DPO family, preference models, RLHF pieces."""
 
 from tinker_core import Comparison, PreferenceModel, RewardModel
-from tinker_dpo.agreement import Share, agreement, judge, share, vote, win_rate
-from tinker_dpo.batches import ItemBatch, iterate_batches
-from tinker_dpo.best_of_n import BestOfN, BestOfNPairs, best_and_worst, best_of_n, pair_row
-from tinker_dpo.comparisons import comparison_of
 from tinker_dpo.config import Config, Evaluation
-from tinker_dpo.data import (
+from tinker_dpo.custom_loss import Surrogate, datums_of, surrogate
+from tinker_dpo.data.batches import ItemBatch, iterate_batches
+from tinker_dpo.data.builders import (
     KNOWN,
     HubPreferences,
     Preference,
@@ -15,10 +13,19 @@ from tinker_dpo.data import (
     PreferenceFile,
     read_preference,
 )
-from tinker_dpo.items import Items, Selection, open_items
-from tinker_dpo.label_model import ComparisonFile, ComparisonRenderer, LabelModel
+from tinker_dpo.data.items import Items, Selection, open_items
+from tinker_dpo.data.judged_response import JudgedResponse, judge_both, read_judged, read_pair
+from tinker_dpo.data.rendering import (
+    RenderedJudged,
+    RenderedPair,
+    RenderedResponse,
+    ResponseRenderer,
+    ScoreRenderer,
+    render_judged,
+    render_pair,
+)
 from tinker_dpo.loop import LoopData, preference_loop
-from tinker_dpo.objectives import (
+from tinker_dpo.objectives.objective import (
     BradleyTerry,
     Dpo,
     Ipo,
@@ -32,19 +39,18 @@ from tinker_dpo.objectives import (
     needs_reference,
     pair_loss,
 )
-from tinker_dpo.pairs import JudgedResponse, judge_both, read_judged, read_pair
-from tinker_dpo.rendering import (
-    RenderedJudged,
-    RenderedPair,
-    RenderedResponse,
-    ResponseRenderer,
-    ScoreRenderer,
-    render_judged,
-    render_pair,
+from tinker_dpo.reward_model.agreement import Share, agreement, judge, share, vote, win_rate
+from tinker_dpo.reward_model.best_of_n import (
+    BestOfN,
+    BestOfNPairs,
+    best_and_worst,
+    best_of_n,
+    pair_row,
 )
-from tinker_dpo.running import open_data, read_config, resume, train, train_on
-from tinker_dpo.score_model import ScoreModel, centred, score_model
-from tinker_dpo.surrogate import Surrogate, datums_of, surrogate
+from tinker_dpo.reward_model.comparison import comparison_of
+from tinker_dpo.reward_model.label_model import ComparisonFile, ComparisonRenderer, LabelModel
+from tinker_dpo.reward_model.score_model import ScoreModel, centred, score_model
+from tinker_dpo.training import open_data, read_config, resume, train, train_on
 from tinker_render import renderer_for
 from tinker_train import Checkpoints, TrainResult
 

@@ -11,8 +11,8 @@ from attrs import frozen
 
 from tinker_core import PostTrainingError
 from tinker_dpo.config import Config
-from tinker_dpo.data import PreferenceFile
-from tinker_dpo.running import resume, train
+from tinker_dpo.data.builders import PreferenceFile
+from tinker_dpo.training import resume, train
 from tinker_train import Existing
 
 

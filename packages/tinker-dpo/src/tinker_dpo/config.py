@@ -9,9 +9,9 @@ import tyro
 from attrs import field, frozen, validators
 
 from tinker_data import Batching
-from tinker_dpo.data import PreferenceDataBuilder
-from tinker_dpo.items import Selection
-from tinker_dpo.objectives import Dpo, Objective
+from tinker_dpo.data.builders import PreferenceDataBuilder
+from tinker_dpo.data.items import Selection
+from tinker_dpo.objectives.objective import Dpo, Objective
 from tinker_render import Renderer
 from tinker_train import (
     Adam,

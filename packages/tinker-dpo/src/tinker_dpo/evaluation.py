@@ -8,10 +8,10 @@ import tinker
 from attrs import frozen
 from tinker import types
 
+from tinker_dpo.custom_loss import References, datums_of, surrogate
+from tinker_dpo.data.rendering import RenderedItem
 from tinker_dpo.metrics import value_metrics
-from tinker_dpo.objectives import Objective
-from tinker_dpo.rendering import RenderedItem
-from tinker_dpo.surrogate import References, datums_of, surrogate
+from tinker_dpo.objectives.objective import Objective
 from tinker_train import (
     Coming,
     Metrics,

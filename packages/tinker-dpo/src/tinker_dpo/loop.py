@@ -21,13 +21,13 @@ from attrs import asdict, frozen
 
 from tinker_core import DataError
 from tinker_data import Position
-from tinker_dpo.batches import iterate_batches, steps_per_epoch
 from tinker_dpo.config import Config
+from tinker_dpo.custom_loss import References, datums_of, surrogate
+from tinker_dpo.data.batches import iterate_batches, steps_per_epoch
+from tinker_dpo.data.items import Items
+from tinker_dpo.data.rendering import RenderedItem
 from tinker_dpo.evaluation import HeldOut, evaluate
-from tinker_dpo.items import Items
 from tinker_dpo.metrics import Step, num_tokens, step_metrics
-from tinker_dpo.rendering import RenderedItem
-from tinker_dpo.surrogate import References, datums_of, surrogate
 from tinker_train import (
     Moment,
     Progress,

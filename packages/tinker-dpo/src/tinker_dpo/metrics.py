@@ -27,10 +27,10 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from tinker_dpo.batches import ItemBatch
-from tinker_dpo.objectives import TokenLoss
-from tinker_dpo.rendering import RenderedItem
-from tinker_dpo.surrogate import datums_of
+from tinker_dpo.custom_loss import datums_of
+from tinker_dpo.data.batches import ItemBatch
+from tinker_dpo.data.rendering import RenderedItem
+from tinker_dpo.objectives.objective import TokenLoss
 from tinker_train import SubmittedStep, step_result
 
 

@@ -29,7 +29,7 @@ from tinker_evals.tasks import TASKS, get_task
 from tinker_evals.tasks.open_questions import MAX_TOKENS, duel, judged
 from tinker_evals.tasks.task import AnyTask
 from tinker_train import connect
-from tinker_train.run_directory import has_run
+from tinker_train.run.directory import has_run
 
 _JUDGED = ("judged", "duel")
 

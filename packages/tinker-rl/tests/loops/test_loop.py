@@ -25,8 +25,8 @@ from tinker_rl import (
     Synchronous,
 )
 from tinker_train import Every, StopRequest, read_checkpoints
-from tinker_train.distributions import read_distributions
 from tinker_train.files import read_rows
+from tinker_train.metrics.distributions import read_distributions
 
 MODES = [Synchronous(), Streaming(minibatches=2), Asynchronous(max_staleness=2)]
 LOSSES = ["importance_sampling", "ppo", "cispo", "dro", "gspo"]

@@ -1,12 +1,12 @@
 """Supervised fine-tuning of language models on the Tinker API."""
 
 from tinker_render import renderer_for
-from tinker_sl.bits import bits_per_byte
+from tinker_sl.bits_per_byte import bits_per_byte
 from tinker_sl.config import Config, Evaluation, EvaluatorBuilder
 from tinker_sl.dry_run import dry_run
 from tinker_sl.loop import run_length, supervised_loop
-from tinker_sl.running import read_config, resume, train, train_on
 from tinker_sl.sampling import Sampling, answer, sample_run
+from tinker_sl.training import read_config, resume, train, train_on
 from tinker_train import Checkpoints, TrainResult
 
 __all__ = [

@@ -14,8 +14,8 @@ from tinker_core import ConfigError, CutShort, Malformed, PostTrainingError
 from tinker_data import ConversationFile, ConversationMixture, HubConversations
 from tinker_sl.config import Config
 from tinker_sl.dry_run import dry_run
-from tinker_sl.running import renderer_of, resume, train
 from tinker_sl.sampling import Sampling, sample_run
+from tinker_sl.training import renderer_of, resume, train
 from tinker_train import Existing, read_config_file
 
 

@@ -9,7 +9,7 @@ import tinker
 from tinker import types
 
 from tinker_data import SupervisedData
-from tinker_sl.bits import bits_per_byte
+from tinker_sl.bits_per_byte import bits_per_byte
 from tinker_sl.config import Evaluation
 from tinker_train import (
     Coming,

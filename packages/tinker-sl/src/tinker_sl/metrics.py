@@ -23,7 +23,7 @@ import tinker
 from attrs import frozen
 
 from tinker_data import Batch
-from tinker_sl.bits import bits_per_byte
+from tinker_sl.bits_per_byte import bits_per_byte
 from tinker_train import SubmittedStep, datum_weights, scope, step_result, weighted_nll
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from attrs import field, frozen, validators
 
 from tinker_core import CheckpointError, Message, Outcome
 from tinker_render import Renderer, renderer_for
-from tinker_sl.running import read_config
+from tinker_sl.training import read_config
 from tinker_train import connect, engine_errors, read_checkpoints
-from tinker_train.run_directory import RunDirectory
+from tinker_train.run.directory import RunDirectory
 
 
 @frozen(kw_only=True)

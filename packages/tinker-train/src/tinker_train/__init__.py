@@ -1,8 +1,9 @@
 """The verbs every post-training loop shares: connect, step, checkpoint, resume, report."""
 
-from tinker_train import logtree
-from tinker_train.adam import Adam, adam_params
-from tinker_train.cadence import (
+from tinker_train.checkpoint.record import CheckpointRecord, last_checkpoint, read_checkpoints
+from tinker_train.checkpoint.save import SubmittedCheckpoint, finish_checkpoint, submit_checkpoint
+from tinker_train.concurrency import task_group
+from tinker_train.config.cadence import (
     Cadence,
     Every,
     EverySeconds,
@@ -11,34 +12,22 @@ from tinker_train.cadence import (
     Progress,
     is_due,
 )
-from tinker_train.checkpoints import (
-    CheckpointRecord,
-    SubmittedCheckpoint,
-    finish_checkpoint,
-    last_checkpoint,
-    read_checkpoints,
-    submit_checkpoint,
+from tinker_train.config.serialization import from_plain, read_config_file, to_plain
+from tinker_train.engine.connect import Engine, connect
+from tinker_train.engine.errors import engine_errors
+from tinker_train.engine.liveness import while_engine_lives
+from tinker_train.engine.training_client import (
+    Lora,
+    Start,
+    begin_training,
+    create_training_client,
+    load_training_client,
 )
-from tinker_train.configs import from_plain, read_config_file, to_plain
-from tinker_train.console import RunConsole
-from tinker_train.engine import Engine, connect, engine_errors, while_engine_lives
-from tinker_train.evaluators import SamplingClientEvaluator, ask_evaluators, ask_snapshot
-from tinker_train.holding import hold_run
-from tinker_train.hyperparameters import (
-    LORA_OVER_FULL_FINETUNE_LR,
-    get_lora_param_count,
-    get_lr,
-    model_size,
-)
-from tinker_train.metrics import (
-    JsonlSink,
-    Metrics,
-    MetricSink,
-    MetricSinks,
-    last_values,
-    read_metrics,
-)
-from tinker_train.moment import (
+from tinker_train.evaluation.evaluator import SamplingClientEvaluator, ask_evaluators, ask_snapshot
+from tinker_train.log import logtree
+from tinker_train.log.console import RunConsole
+from tinker_train.log.trace import Tracer, scope, scoped, timed, tracing, write_perfetto
+from tinker_train.loop.moment import (
     Checkpoints,
     EvaluationTimes,
     Moment,
@@ -46,21 +35,9 @@ from tinker_train.moment import (
     evaluation_is_due,
     save_if_due,
 )
-from tinker_train.recorder import Coming, Recorder
-from tinker_train.report import write_report
-from tinker_train.result import TrainResult, result_of
-from tinker_train.run import Existing, Run, check_run_directory, open_run
-from tinker_train.run_directory import (
-    RunDirectory,
-    create_run,
-    read_description,
-    read_run_config,
-    rewind,
-)
-from tinker_train.schedule import Constant, Cosine, Linear, Schedule, lr_multiplier
-from tinker_train.sinks import Forgiving, Reporting, open_sinks
-from tinker_train.small import all_same, dict_mean, safezip, split_list, timed
-from tinker_train.step import (
+from tinker_train.loop.recorder import Coming, Recorder
+from tinker_train.loop.result import TrainResult, result_of
+from tinker_train.loop.step import (
     Nll,
     StepResult,
     SubmittedStep,
@@ -69,18 +46,33 @@ from tinker_train.step import (
     submit_step,
     weighted_nll,
 )
-from tinker_train.stopping import StopRequest, stop_on_signals
-from tinker_train.tasks import task_group
-from tinker_train.trace import Tracer, scope, scoped, tracing, write_perfetto
-from tinker_train.training_client import (
-    Lora,
-    Start,
-    begin_training,
-    create_training_client,
-    load_training_client,
-    open_training,
+from tinker_train.metrics.mean import dict_mean
+from tinker_train.metrics.sink import (
+    JsonlSink,
+    Metrics,
+    MetricSink,
+    MetricSinks,
+    last_values,
+    read_metrics,
 )
-from tinker_train.training_run import RunConfig, say_end, start_of, training_run
+from tinker_train.optim.adam import Adam, adam_params
+from tinker_train.optim.hyperparameters import (
+    LORA_OVER_FULL_FINETUNE_LR,
+    get_lora_param_count,
+    get_lr,
+    model_size,
+)
+from tinker_train.optim.schedule import Constant, Cosine, Linear, Schedule, lr_multiplier
+from tinker_train.report.page import write_report
+from tinker_train.run.description import create_run, read_description, read_run_config
+from tinker_train.run.directory import RunDirectory
+from tinker_train.run.lock import hold_run
+from tinker_train.run.open import Existing, Run, check_run_directory, open_run
+from tinker_train.run.rewind import rewind
+from tinker_train.run.sinks import Forgiving, Reporting, open_sinks
+from tinker_train.run.stop_signal import StopRequest, stop_on_signals
+from tinker_train.sequences import all_same, safezip, split_list
+from tinker_train.training_run import RunConfig, open_training, say_end, start_of, training_run
 
 __all__ = [
     "LORA_OVER_FULL_FINETUNE_LR",

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from tinker_core import PostTrainingError, RunDirectoryError
-from tinker_train.report import find_runs, summarise, write_report
-from tinker_train.run_directory import RunDirectory
-from tinker_train.trace import write_perfetto
+from tinker_train.log.trace import write_perfetto
+from tinker_train.report.page import find_runs, summarise, write_report
+from tinker_train.run.directory import RunDirectory
 
 _SHOWN = ("test/nll", "train/nll", "train/reward", "test/reward", "test/accuracy", "train/loss")
 

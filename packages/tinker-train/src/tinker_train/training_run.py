@@ -9,14 +9,21 @@ from typing import Protocol
 
 import tinker
 
-from tinker_train.engine import Engine
-from tinker_train.holding import hold_run
-from tinker_train.report import write_report
-from tinker_train.result import TrainResult
-from tinker_train.run import Run, open_run
-from tinker_train.sinks import Reporting
-from tinker_train.trace import tracing
-from tinker_train.training_client import Lora, Start, open_training
+from tinker_train.checkpoint.record import last_checkpoint
+from tinker_train.engine.connect import Engine
+from tinker_train.engine.training_client import (
+    Lora,
+    Start,
+    begin_training,
+    load_training_client,
+)
+from tinker_train.log.trace import tracing
+from tinker_train.loop.result import TrainResult
+from tinker_train.report.page import write_report
+from tinker_train.run.directory import RunDirectory
+from tinker_train.run.lock import hold_run
+from tinker_train.run.open import Run, open_run
+from tinker_train.run.sinks import Reporting
 
 
 class RunConfig(Protocol):
@@ -75,3 +82,13 @@ def say_end(run: Run, result: TrainResult) -> None:
     """The last line of a run."""
     run.console.end()
     run.console.say(f"{result.end} after {result.step} steps: {result.run_dir}")
+
+
+async def open_training(
+    service: tinker.ServiceClient, run_dir: Path, start: Start
+) -> tinker.TrainingClient:
+    """The model of the run's last checkpoint with its optimizer, or the one to begin with."""
+    checkpoint = last_checkpoint(RunDirectory(run_dir).checkpoints_file)
+    if checkpoint is not None and checkpoint.state_path is not None:
+        return await load_training_client(service, checkpoint.state_path, optimizer=True)
+    return await begin_training(service, start)

@@ -14,7 +14,7 @@ from tinker_core import CheckpointError, ConfigError
 from tinker_evals.model.model import Model
 from tinker_render import get_recommended_renderer_name, get_renderer, get_tokenizer
 from tinker_train import connect, engine_errors, read_checkpoints, read_description
-from tinker_train.run_directory import RunDirectory, has_run
+from tinker_train.run.directory import RunDirectory, has_run
 
 
 async def open_model(

@@ -14,7 +14,7 @@ from tinker_evals.run.result import Summary, by_item, clusters, mean_score, summ
 from tinker_evals.run.sample import Sample
 from tinker_evals.run.sample_store import SETUP, read_json, read_samples, task_folders
 from tinker_evals.statistics.estimates import Comparison, compare_paired
-from tinker_train.configs import differences
+from tinker_train.config.serialization import differences
 
 
 @frozen(kw_only=True)

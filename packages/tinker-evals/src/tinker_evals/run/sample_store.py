@@ -21,7 +21,7 @@ from tinker_evals.dataset.item import Item
 from tinker_evals.run.fingerprint import NOT_COMPARED
 from tinker_evals.run.result import TaskResult
 from tinker_evals.run.sample import Sample, read_sample
-from tinker_train.configs import differences
+from tinker_train.config.serialization import differences
 from tinker_train.files import append_row, keep_rows, read_rows, write_whole
 
 SAMPLES, SETUP, RESULT, ERRORS = "samples.jsonl", "setup.json", "result.json", "errors.jsonl"

@@ -27,7 +27,7 @@ from tinker_train import (
     evaluation_is_due,
     lr_multiplier,
 )
-from tinker_train.distributions import append_distribution
+from tinker_train.metrics.distributions import append_distribution
 
 TRAINING, TESTING = 0, 1  # told apart in the places that seed the samples
 

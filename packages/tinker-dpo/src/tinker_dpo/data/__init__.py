@@ -1,0 +1,1 @@
+"""Preference data: rows, builders, rendering and batches."""

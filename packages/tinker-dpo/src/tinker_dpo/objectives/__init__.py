@@ -1,0 +1,1 @@
+"""Preference objectives and their losses."""

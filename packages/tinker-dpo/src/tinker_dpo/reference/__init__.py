@@ -1,0 +1,1 @@
+"""The frozen reference model: its log-probabilities, and the KL to it."""

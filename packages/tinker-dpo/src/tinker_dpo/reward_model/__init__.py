@@ -1,0 +1,1 @@
+"""Reward and preference models, and pairs made with them."""

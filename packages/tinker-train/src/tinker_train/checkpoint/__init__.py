@@ -1,0 +1,1 @@
+"""Checkpoints: save, record, find and delete them."""

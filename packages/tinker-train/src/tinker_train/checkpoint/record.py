@@ -1,0 +1,66 @@
+"""Checkpoints: saved while training goes on, written down when they are whole, found again.
+
+A record names the optimizer steps that its state contains, no more and no fewer, and what a loop
+needs to go on: the position in the data, tokens and seconds so far.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cattrs
+from attrs import field, frozen, validators
+
+from tinker_core import CheckpointError
+from tinker_train.config.cadence import Progress
+from tinker_train.files import read_rows
+
+logger = logging.getLogger(__name__)
+_VERSION = 1
+
+
+@frozen(kw_only=True)
+class CheckpointRecord:
+    """One line of `checkpoints.jsonl`."""
+
+    name: str
+    progress: Progress
+    """Steps, tokens and seconds that the state contains."""
+    position: Mapping[str, int] = field(factory=dict)
+    """Where the data goes on."""
+    state_path: str | None = None
+    """Weights and optimizer, to go on training from; a `tinker://` path."""
+    sampler_path: str | None = None
+    """Weights to sample from; a `tinker://` path."""
+    final: bool = False
+    """Whether the run was complete with it."""
+    time: float = field(factory=time.time)
+    """When it was submitted, in seconds since 1970."""
+    version: int = field(default=_VERSION, validator=validators.in_([_VERSION]))
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps that the state contains."""
+        return self.progress.step
+
+
+def read_checkpoints(file: Path) -> list[CheckpointRecord]:
+    """All records, oldest first; raises CheckpointError for one that this version cannot read."""
+    return [_record(row, file, number) for number, row in enumerate(read_rows(file), start=1)]
+
+
+def last_checkpoint(file: Path) -> CheckpointRecord | None:
+    """The newest record that training can go on from."""
+    with_state = [record for record in read_checkpoints(file) if record.state_path is not None]
+    return with_state[-1] if with_state else None
+
+
+def _record(row: Mapping[str, Any], file: Path, number: int) -> CheckpointRecord:
+    try:
+        return cattrs.structure(row, CheckpointRecord)
+    except (cattrs.BaseValidationError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{file}:{number}: not a checkpoint of this version") from error

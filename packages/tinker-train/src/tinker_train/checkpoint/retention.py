@@ -1,0 +1,31 @@
+"""Deleting old checkpoints."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import tinker
+
+from tinker_train.checkpoint.record import read_checkpoints
+from tinker_train.engine.connect import Forget
+from tinker_train.files import keep_rows
+
+logger = logging.getLogger(__name__)
+
+
+async def forget_old(file: Path, keep: int, forget: Forget) -> None:
+    """Delete all but the newest `keep` of the checkpoints that serve for nothing but a resume.
+
+    A record goes before its checkpoint does, so that none names what is not there. A checkpoint
+    that cannot be deleted is left where it is, with a warning.
+    """
+    passing = [r for r in read_checkpoints(file) if not r.final and r.sampler_path is None]
+    old = {record.state_path for record in passing[:-keep] if record.state_path is not None}
+    if old:
+        keep_rows(file, lambda row: row.get("state_path") not in old)
+    for path in sorted(old):
+        try:
+            await forget(path)
+        except tinker.TinkerError as error:
+            logger.warning("checkpoint %s could not be deleted: %s", path, error)

@@ -1,0 +1,53 @@
+"""Saving a checkpoint: submitted while training goes on, recorded when it is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cattrs
+import tinker
+from attrs import evolve, frozen
+from tinker import types
+
+from tinker_train.checkpoint.record import CheckpointRecord
+from tinker_train.engine.errors import engine_errors
+from tinker_train.files import append_row
+
+
+@frozen(kw_only=True)
+class SubmittedCheckpoint:
+    """A checkpoint that the engine has been asked for; its record lacks the paths still."""
+
+    record: CheckpointRecord
+    state: tinker.APIFuture[types.SaveWeightsResponse] | None
+    sampler: tinker.APIFuture[types.SaveWeightsForSamplerResponse] | None
+
+
+def submit_checkpoint(
+    training: tinker.TrainingClient,
+    record: CheckpointRecord,
+    *,
+    state: bool = True,
+    sampler: bool = False,
+    ttl_seconds: int | None = None,
+) -> SubmittedCheckpoint:
+    """Ask for a save of the model as the calls submitted so far leave it, and return at once."""
+    return SubmittedCheckpoint(
+        record=record,
+        state=training.save_state(record.name, ttl_seconds=ttl_seconds) if state else None,
+        sampler=training.save_weights_for_sampler(record.name, ttl_seconds=ttl_seconds)
+        if sampler
+        else None,
+    )
+
+
+async def finish_checkpoint(checkpoint: SubmittedCheckpoint, file: Path) -> CheckpointRecord:
+    """Wait until the engine has saved, and only then add the record to the file."""
+    record = checkpoint.record
+    with engine_errors(f"save of checkpoint {record.name}"):
+        if checkpoint.state is not None:
+            record = evolve(record, state_path=(await checkpoint.state).path)
+        if checkpoint.sampler is not None:
+            record = evolve(record, sampler_path=(await checkpoint.sampler).path)
+    append_row(file, cattrs.unstructure(record))
+    return record

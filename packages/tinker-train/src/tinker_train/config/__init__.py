@@ -1,0 +1,1 @@
+"""Configs: cadences, and configs as JSON and TOML."""

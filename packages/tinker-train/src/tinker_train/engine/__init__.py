@@ -1,0 +1,1 @@
+"""Find an engine, connect to it, and make training clients."""

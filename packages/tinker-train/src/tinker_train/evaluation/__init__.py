@@ -1,0 +1,1 @@
+"""Evaluators that sample from a model."""

@@ -1,0 +1,1 @@
+"""The console, the trace and the log tree of a run."""

@@ -1,0 +1,151 @@
+"""Spans: what took how long, in which task; a file for Perfetto and a sum for the metrics.
+
+    with tracing(run.directory.trace_file) as tracer:
+        with scope("render"):
+            ...
+        tracer.take_seconds()  # {"render": 0.012}
+
+Spans of different asyncio tasks overlap; each task is a row of its own in the picture. Outside
+`tracing`, a scope costs next to nothing and does nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import define, field
+
+from tinker_train.files import read_rows, write_whole
+
+F = TypeVar("F", bound=Callable[..., Any])
+_FLUSH_AT = 256
+
+
+@define
+class Tracer:
+    """Collects spans, and writes them to the end of a file now and then."""
+
+    file: Path
+    _spans: list[dict[str, Any]] = field(factory=list)
+    _seconds: dict[str, float] = field(factory=dict)
+
+    def add(self, name: str, start: float, seconds: float, about: dict[str, Any]) -> None:
+        """Note a span that is over; `start` in seconds since 1970."""
+        self._seconds[name] = self._seconds.get(name, 0.0) + seconds
+        span = {"name": name, "start": start, "seconds": seconds, "task": _task_name()}
+        self._spans.append({**span, "about": about} if about else span)
+        if len(self._spans) >= _FLUSH_AT:
+            self.flush()
+
+    def take_seconds(self) -> dict[str, float]:
+        """Seconds by name since this was last asked, nested spans counted in each."""
+        taken, self._seconds = self._seconds, {}
+        return taken
+
+    def flush(self) -> None:
+        """Write what is collected."""
+        with self.file.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(span, default=str) + "\n" for span in self._spans)
+        self._spans = []
+
+
+_CURRENT: ContextVar[Tracer | None] = ContextVar("tracer", default=None)
+
+
+@contextmanager
+def tracing(file: Path) -> Iterator[Tracer]:
+    """Write the spans of this block, and of the tasks that it starts, to the file."""
+    tracer = Tracer(file)
+    token = _CURRENT.set(tracer)
+    try:
+        yield tracer
+    finally:
+        _CURRENT.reset(token)
+        tracer.flush()
+
+
+@contextmanager
+def scope(name: str, **about: Any) -> Iterator[None]:
+    """A span with this name; `about` is shown with it."""
+    tracer = _CURRENT.get()
+    if tracer is None:
+        yield
+        return
+    start, began = time.time(), time.perf_counter()
+    try:
+        yield
+    finally:
+        tracer.add(name, start, time.perf_counter() - began, about)
+
+
+@contextmanager
+def timed(name: str, metrics: MutableMapping[str, float]) -> Iterator[None]:
+    """Add the seconds that the block takes to `time/<name>`."""
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        key = f"time/{name}"
+        metrics[key] = metrics.get(key, 0.0) + time.perf_counter() - began
+
+
+def scoped(function: F) -> F:
+    """A span around every call of a function, async or not."""
+    name = function.__qualname__
+    if inspect.iscoroutinefunction(function):
+
+        @wraps(function)
+        async def waiting(*arguments: Any, **options: Any) -> Any:
+            with scope(name):
+                return await function(*arguments, **options)
+
+        return waiting  # type: ignore[return-value]  # the same signature, by wraps
+
+    @wraps(function)
+    def running(*arguments: Any, **options: Any) -> Any:
+        with scope(name):
+            return function(*arguments, **options)
+
+    return running  # type: ignore[return-value]  # the same signature, by wraps
+
+
+def write_perfetto(trace: Path, to: Path) -> None:
+    """The spans of a trace.jsonl as a JSON file that ui.perfetto.dev opens."""
+    spans = read_rows(trace)
+    rows = {name: i for i, name in enumerate(sorted({span["task"] for span in spans}))}
+    process = os.getpid()
+    events: list[dict[str, Any]] = [
+        {"ph": "M", "name": "thread_name", "pid": process, "tid": row, "args": {"name": name}}
+        for name, row in rows.items()
+    ]
+    events += [
+        {
+            "ph": "X",
+            "name": span["name"],
+            "pid": process,
+            "tid": rows[span["task"]],
+            "ts": span["start"] * 1e6,
+            "dur": span["seconds"] * 1e6,
+            "args": span.get("about", {}),
+        }
+        for span in spans
+    ]
+    write_whole(to, json.dumps({"traceEvents": events}))
+
+
+def _task_name() -> str:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+    return "main" if task is None else task.get_name()

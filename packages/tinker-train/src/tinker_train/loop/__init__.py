@@ -1,0 +1,1 @@
+"""The steps of a training loop, and what happens between two steps."""

@@ -1,0 +1,95 @@
+"""One optimizer step: submitted without waiting, awaited later.
+
+An engine runs the calls of one training client strictly in the order of their submission. Whatever
+is submitted between two steps (a save, a forward pass) therefore sees exactly the steps before it,
+and the loop need not wait to know which they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tinker
+from attrs import frozen
+from numpy.typing import NDArray
+from tinker import types
+
+from tinker_core import DataError
+from tinker_train.engine.errors import engine_errors
+
+
+@frozen(kw_only=True)
+class SubmittedStep:
+    """A forward-backward pass and the optimizer step after it, on their way."""
+
+    forward_backward: tinker.APIFuture[types.ForwardBackwardOutput]
+    optim: tinker.APIFuture[types.OptimStepResponse]
+
+
+@frozen(kw_only=True)
+class StepResult:
+    """What an engine says of one optimizer step."""
+
+    outputs: types.ForwardBackwardOutput
+    optim_metrics: Mapping[str, float]
+
+
+def submit_step(
+    training: tinker.TrainingClient,
+    datums: Sequence[tinker.Datum],
+    adam_params: tinker.AdamParams,
+    *,
+    loss_fn: types.LossFnType = "cross_entropy",
+    loss_fn_config: Mapping[str, float | str] | None = None,
+) -> SubmittedStep:
+    """Send both calls of a step, and return at once."""
+    config = None if loss_fn_config is None else dict(loss_fn_config)
+    return SubmittedStep(
+        forward_backward=training.forward_backward(list(datums), loss_fn, config),
+        optim=training.optim_step(adam_params),
+    )
+
+
+async def step_result(step: SubmittedStep, *, number: int) -> StepResult:
+    """Wait for a step; raises EngineError that names the call and the step's number."""
+    with engine_errors(f"forward_backward of step {number}"):
+        outputs = await step.forward_backward
+    with engine_errors(f"optim_step of step {number}"):
+        response = await step.optim
+    return StepResult(outputs=outputs, optim_metrics=response.metrics or {})
+
+
+@frozen(kw_only=True)
+class Nll:
+    """Negative log-likelihood summed over tokens, and the weight that it was summed with."""
+
+    total: float
+    """In nats."""
+    weight: float
+
+    @property
+    def per_token(self) -> float:
+        """Nats per token of weight one; not a number where nothing has weight."""
+        return self.total / self.weight if self.weight else float("nan")
+
+    def __add__(self, other: Nll) -> Nll:
+        return Nll(total=self.total + other.total, weight=self.weight + other.weight)
+
+
+def weighted_nll(datums: Sequence[tinker.Datum], outputs: types.ForwardBackwardOutput) -> Nll:
+    """The NLL of the targets, from the logprobs that came back and the datums' own weights."""
+    total = weight = 0.0
+    for datum, output in zip(datums, outputs.loss_fn_outputs, strict=True):
+        weights_N = datum_weights(datum)
+        logprobs_N = np.asarray(output["logprobs"].to_numpy(), dtype=np.float64)
+        if logprobs_N.shape != weights_N.shape:
+            raise DataError(f"weights {weights_N.shape}, but logprobs {logprobs_N.shape}")
+        total -= float((weights_N * logprobs_N).sum())
+        weight += float(weights_N.sum())
+    return Nll(total=total, weight=weight)
+
+
+def datum_weights(datum: tinker.Datum) -> NDArray[np.float64]:
+    """The loss weights of a datum's targets, shape (N,)."""
+    return np.asarray(datum.loss_fn_inputs["weights"].to_numpy(), dtype=np.float64)

@@ -1,0 +1,1 @@
+"""Metrics of a step: sinks, files and distributions."""

@@ -1,0 +1,1 @@
+"""Optimizer settings, learning-rate schedules and hyperparameters."""

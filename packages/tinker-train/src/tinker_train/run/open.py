@@ -1,0 +1,84 @@
+"""A run that is open: its directory, what it shows and records, and where it goes on from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from attrs import field, frozen
+
+from tinker_train.checkpoint.record import CheckpointRecord
+from tinker_train.engine.connect import Forget
+from tinker_train.log.console import RunConsole
+from tinker_train.metrics.sink import JsonlSink, MetricSinks
+from tinker_train.run.description import check_same_config, create_run
+from tinker_train.run.directory import RunDirectory, has_run, refuse_run
+from tinker_train.run.lock import refuse_held
+from tinker_train.run.rewind import rewind
+from tinker_train.run.sinks import Reporting, open_sinks
+from tinker_train.run.stop_signal import StopRequest, stop_on_signals
+
+Existing = Literal["refuse", "resume"]
+
+
+@frozen(kw_only=True)
+class Run:
+    """What every loop is given beside its config, its clients and its data."""
+
+    directory: RunDirectory
+    console: RunConsole = field(factory=RunConsole)
+    sinks: MetricSinks = field(factory=MetricSinks)
+    stop: StopRequest = field(factory=StopRequest)
+    forget: Forget | None = None
+    """Deletes a checkpoint at the engine."""
+    resumed: CheckpointRecord | None = None
+    """The checkpoint that the training client was made from; None for a run that begins."""
+
+
+def check_run_directory(path: Path, config: Any, existing: Existing) -> None:
+    """Raise RunDirectoryError, before anything is spent, for a folder that cannot be used."""
+    refuse_held(path)
+    if existing == "refuse":
+        refuse_run(path)
+    elif has_run(path):
+        check_same_config(path, config)
+
+
+@contextmanager
+def open_run(
+    path: Path,
+    config: Any,
+    *,
+    engine: str,
+    seed: int,
+    reporting: Reporting | None = None,
+    forget: Forget | None = None,
+) -> Iterator[Run]:
+    """Make the run's directory, or go back in it to the last whole checkpoint; close it at the end.
+
+    Call `check_run_directory` first. Ctrl-C and SIGTERM ask the run to stop while it is open.
+    """
+    resumed = None
+    if has_run(path):
+        directory = RunDirectory(path)
+        resumed = rewind(directory)
+    else:
+        directory = create_run(path, config, engine=engine, seed=seed)
+    console = RunConsole(log_file=directory.log_file)
+    others = open_sinks(reporting or Reporting(), directory, console.say)
+    sinks = MetricSinks((JsonlSink(directory.metrics_file), *others))
+    try:
+        with stop_on_signals() as stop:
+            yield Run(
+                directory=directory,
+                console=console,
+                sinks=sinks,
+                stop=stop,
+                forget=forget,
+                resumed=resumed,
+            )
+    finally:
+        console.end()
+        sinks.close()

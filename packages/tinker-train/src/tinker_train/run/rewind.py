@@ -1,0 +1,20 @@
+"""Rewinding a run directory to its last checkpoint, before a resume."""
+
+from __future__ import annotations
+
+from tinker_train.checkpoint.record import CheckpointRecord, last_checkpoint
+from tinker_train.files import keep_rows
+from tinker_train.run.directory import RunDirectory
+
+
+def rewind(run: RunDirectory) -> CheckpointRecord | None:
+    """Take back what came after the last whole checkpoint, so that a resume tells it again.
+
+    Returns that checkpoint; where there is none, the run begins anew and all metrics go.
+    """
+    checkpoint = last_checkpoint(run.checkpoints_file)
+    last_step = -1 if checkpoint is None else checkpoint.step
+    keep_rows(run.checkpoints_file, lambda _: True)
+    for file in (run.metrics_file, run.distributions_file):
+        keep_rows(file, lambda row: row["step"] <= last_step)
+    return checkpoint

@@ -1,0 +1,31 @@
+"""Small helpers that every loop wants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def safezip(*sequences: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The sequences side by side; raises ValueError, which says the lengths, where they differ."""
+    lengths = [len(sequence) for sequence in sequences]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"sequences of different lengths: {lengths}")
+    return list(zip(*sequences, strict=True))
+
+
+def split_list(items: Sequence[T], parts: int) -> list[list[T]]:
+    """The items in so many runs of neighbours, whose lengths differ by one at most."""
+    if parts < 1:
+        raise ValueError(f"a list is split into one part at least, not {parts}")
+    ends = [round(i * len(items) / parts) for i in range(parts + 1)]
+    return [list(items[a:b]) for a, b in pairwise(ends)]
+
+
+def all_same(items: Iterable[Any]) -> bool:
+    """Whether no two items differ; so it is with none."""
+    found = list(items)
+    return all(item == found[0] for item in found)

@@ -1,0 +1,136 @@
+"""Rows and checkpoints in the order of the steps, whatever comes back when."""
+
+import asyncio
+
+import pytest
+
+from tinker_core.testing import BigramService
+from tinker_train import (
+    CheckpointRecord,
+    Progress,
+    Recorder,
+    Run,
+    read_checkpoints,
+    submit_checkpoint,
+    task_group,
+)
+from tinker_train.metrics.sink import MetricSinks
+from tinker_train.run.directory import RunDirectory
+
+
+class Notes:
+    """A sink that remembers, and the checkpoints recorded when a row came."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.steps = []
+        self.rows = []
+
+    def log_metrics(self, metrics, step):
+        recorded = len(read_checkpoints(self.directory.checkpoints_file))
+        self.steps.append((step, recorded))
+        self.rows.append(metrics)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def notes(tmp_path):
+    return Notes(RunDirectory(tmp_path))
+
+
+@pytest.fixture
+def run(tmp_path, notes):
+    return Run(directory=RunDirectory(tmp_path), sinks=MetricSinks((notes,)))
+
+
+async def later(event, **metrics):
+    await event.wait()
+    return metrics
+
+
+async def now(**metrics):
+    return metrics
+
+
+def test_a_slow_measurement_holds_its_row_and_those_after_it_but_no_step(run, notes):
+    async def scenario():
+        measured = asyncio.Event()
+        async with task_group() as tasks:
+            recorder = Recorder(run, tasks)
+            recorder.add(1, result=now(a=1.0), measured=[later(measured, test=9.0)])
+            recorder.add(2, result=now(a=2.0))
+            recorder.add(3, result=now(a=3.0))
+            await recorder.wait_for_room(0)  # all steps are back
+            assert notes.steps == []
+            measured.set()
+            await recorder.settle()
+            assert [step for step, _ in notes.steps] == [1, 2, 3]
+
+    asyncio.run(scenario())
+    assert notes.rows[0]["test"] == 9.0
+    assert "test" not in notes.rows[1]
+
+
+def test_room_is_made_by_waiting_for_the_oldest_step(run):
+    async def scenario():
+        back = [asyncio.Event() for _ in range(3)]
+        async with task_group() as tasks:
+            recorder = Recorder(run, tasks)
+            for number, event in enumerate(back):
+                recorder.add(number, result=later(event))
+            waiting = tasks.create_task(recorder.wait_for_room(1))
+            for event in back[:2]:
+                for _ in range(20):  # turns of the event loop
+                    await asyncio.sleep(0)
+                assert not waiting.done()
+                event.set()
+            await waiting  # two of three are back: one is on its way
+            back[2].set()
+
+    asyncio.run(scenario())
+
+
+def test_a_checkpoint_is_recorded_after_the_rows_of_the_steps_in_it(run, notes, tmp_path):
+    training = BigramService(tmp_path / "e").create_lora_training_client("double").result()
+
+    async def scenario():
+        async with task_group() as tasks:
+            recorder = Recorder(run, tasks)
+            slow = asyncio.Event()
+            record = CheckpointRecord(name="2", progress=Progress(step=2))
+            recorder.add(1, result=later(slow))
+            recorder.add(2, result=now(), checkpoint=submit_checkpoint(training, record))
+            recorder.add(3, result=now())
+            await asyncio.sleep(0.01)
+            assert read_checkpoints(run.directory.checkpoints_file) == []
+            slow.set()
+
+    asyncio.run(scenario())
+    assert notes.steps == [(1, 0), (2, 0), (3, 1)]
+
+
+def test_an_error_comes_out_as_itself_and_ends_what_was_on_its_way(run):
+    async def failing():
+        raise KeyError("the engine is gone")
+
+    async def scenario():
+        async with task_group() as tasks:
+            recorder = Recorder(run, tasks)
+            recorder.add(1, result=failing())
+            recorder.add(2, result=later(asyncio.Event()))
+            await recorder.settle()
+
+    with pytest.raises(KeyError, match="the engine is gone"):
+        asyncio.run(scenario())
+
+
+def test_tokens_per_second_are_the_steps_tokens_in_its_time(run, notes):
+    async def scenario():
+        async with task_group() as tasks:
+            Recorder(run, tasks).add(1, result=now(num_tokens=50.0))
+
+    asyncio.run(scenario())
+    row = notes.rows[0]
+    assert row["tokens_per_second"] * row["time/step"] == pytest.approx(50.0)
