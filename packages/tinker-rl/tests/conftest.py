@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -298,19 +299,52 @@ def bench(service: BigramService, tmp_path: Path) -> Bench:
     return Bench(service, tmp_path)
 
 
+QWEN3_TOKENS = (
+    *("<think>", "</think>", "<tool_call>", "</tool_call>"),
+    *("<tool_response>", "</tool_response>", "<|vision_start|>", "<|vision_end|>"),
+)
+
+
 @pytest.fixture(scope="session")
 def renderer() -> Renderer:
     """ChatML over characters; "th" is one token besides."""
     characters = [chr(code) for code in range(32, 127)] + ["\n"]
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    vocabulary = {token: i for i, token in enumerate([*special, *characters, "th"])}
+    vocabulary = {token: i for i, token in enumerate([*special, *characters, "th", *QWEN3_TOKENS])}
     model = tokenizers.models.BPE(vocabulary, merges=[("t", "h")])
     inner = tokenizers.Tokenizer(model)
     inner.decoder = tokenizers.decoders.Fuse()
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=inner,
         eos_token="<|im_end|>",
-        additional_special_tokens=special[:2],
+        additional_special_tokens=[*special[:2], *QWEN3_TOKENS],
         clean_up_tokenization_spaces=False,
     )
     return get_renderer("chatml_plain", tokenizer)
+
+
+@pytest.fixture(scope="session")
+def thinking_renderer(renderer: Renderer) -> Renderer:
+    """Qwen3's format on the same tokenizer: it drops the reasoning of earlier turns."""
+    return get_renderer("qwen3", renderer.tokenizer)
+
+
+class TwoTokens:
+    """An image processor that makes two tokens of every image."""
+
+    def get_resize_config(self, media: Mapping[str, Any]) -> dict[str, int]:
+        return {"num_tokens": 2}
+
+
+@pytest.fixture(scope="session")
+def vision_renderer(renderer: Renderer) -> Renderer:
+    """The format of Qwen3-VL's instruct models on the same tokenizer."""
+    return get_renderer("qwen3_vl_instruct", renderer.tokenizer, TwoTokens())
+
+
+@pytest.fixture
+def image() -> bytes:
+    """A PNG."""
+    file = BytesIO()
+    pytest.importorskip("PIL.Image").new("RGB", (8, 8), "teal").save(file, format="png")
+    return file.getvalue()

@@ -5,10 +5,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 
-from tinker_core import Message
+from tinker_core import ImagePart, Message, ToolSpec
+from tinker_render.codec import Codec
+from tinker_render.rendered import Rendered
 from tinker_rl import (
+    Action,
     Advantage,
     Completed,
     EngineTokenCompleter,
@@ -92,7 +95,8 @@ def test_a_conversation_that_grows_is_one_sequence(renderer: Any, speak: Any) ->
         {"role": "user", "content": "You said ay."},
     ]
     assert first.observation == renderer.build_generation_prompt(messages[:1])
-    assert second.observation == renderer.build_generation_prompt(messages)
+    expected = renderer.build_generation_prompt(messages)
+    assert second.observation.to_ints() == expected.to_ints()
     (ledger,) = training_batch([group], Advantage()).ledgers
     sampled = renderer.tokenizer.decode(ledger.tokens[ledger.sampled])
     assert sampled == "ay<|im_end|>bee<|im_end|>"
@@ -113,6 +117,109 @@ def test_tokens_that_the_renderer_would_not_have_chosen_stay_as_they_were_sample
     rest = renderer.tokenizer.decode(second.observation.to_ints()[len(so_far) :])
     assert rest == "\n<|im_start|>user\nYou said th.<|im_end|>\n<|im_start|>assistant\n"
     assert len(training_batch([group], Advantage()).ledgers) == 1
+
+
+@pytest.fixture
+def rendered_tokens(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Counts the tokens of each call that renders text."""
+    counts: list[int] = []
+    render = Codec.render
+
+    def counting(codec: Codec, segments: Any) -> Rendered:
+        rendered = render(codec, segments)
+        counts.append(len(rendered.tokens))
+        return rendered
+
+    monkeypatch.setattr(Codec, "render", counting)
+    return counts
+
+
+def test_each_token_of_twenty_turns_is_rendered_at_most_once(
+    renderer: Any, speak: Any, rendered_tokens: list[int]
+) -> None:
+    sampler = speak([f"word {i}" for i in range(20)])
+    group = play(alone(lambda: as_token_env(Parrot(turns=20), renderer)), sampler)
+    turns = group.trajectories[0].transitions
+    emitted = sum(len(turn.action.tokens) for turn in turns[:-1])
+    assert len(turns) == 20
+    assert sum(rendered_tokens) == turns[-1].observation.length - emitted
+
+
+def test_a_format_that_rewrites_earlier_turns_is_rendered_as_a_whole(
+    thinking_renderer: Any, speak: Any
+) -> None:
+    """Qwen3 drops the reasoning of the first turn; the other turns have none."""
+    sampler = speak(["<think>\nhm\n</think>\n\nay", "bee", "sea"])
+    group = play(alone(lambda: as_token_env(Parrot(turns=3), thinking_renderer)), sampler)
+    messages = [{"role": "user", "content": "Say a word."}]
+    for turn, word in zip(group.trajectories[0].transitions, ["ay", "bee", "sea"], strict=True):
+        expected = thinking_renderer.build_generation_prompt(messages)
+        assert turn.observation.to_ints() == expected.to_ints()
+        messages += [
+            {"role": "assistant", "content": word},
+            {"role": "user", "content": f"You said {word}."},
+        ]
+    assert "hm" not in thinking_renderer.tokenizer.decode(turn.observation.to_ints())
+    assert len(training_batch([group], Advantage()).ledgers) == 2
+
+
+@define
+class NewTools(Parrot):
+    """Has another tool at each turn."""
+
+    def tools(self) -> Sequence[ToolSpec]:
+        return [ToolSpec(name=f"tool{len(self.heard)}")]
+
+
+def test_a_prompt_names_the_tools_of_its_own_turn(vision_renderer: Any, speak: Any) -> None:
+    group = play(alone(lambda: as_token_env(NewTools(), vision_renderer)), speak(["ay", "bee"]))
+    decode = vision_renderer.tokenizer.decode
+    prompts = [decode(t.observation.to_ints()) for t in group.trajectories[0].transitions]
+    assert [[name in prompt for name in ("tool0", "tool1")] for prompt in prompts] == [
+        [True, False],
+        [False, True],
+    ]
+
+
+@define
+class Silent(Parrot):
+    """Says nothing between two turns of the model."""
+
+    async def step(self, message: Message) -> MessageStep:
+        return evolve(await super().step(message), messages=[])
+
+
+def test_an_environment_need_not_say_anything_between_two_turns(renderer: Any, speak: Any) -> None:
+    group = play(alone(lambda: as_token_env(Silent(), renderer)), speak(["ay", "bee"]))
+    messages = [{"role": "user", "content": "Say a word."}, {"role": "assistant", "content": "ay"}]
+    second = group.trajectories[0].transitions[1].observation
+    assert second.to_ints() == renderer.build_generation_prompt(messages).to_ints()
+
+
+@define
+class ShowsAnImage(Parrot):
+    """Answers with an image."""
+
+    image: bytes = b""
+
+    async def step(self, message: Message) -> MessageStep:
+        shown = Message(role="user", content=ImagePart(self.image))
+        return evolve(await super().step(message), messages=[shown])
+
+
+def test_an_image_between_two_turns_is_in_the_next_prompt(
+    vision_renderer: Any, image: bytes
+) -> None:
+    env = as_token_env(ShowsAnImage(image=image), vision_renderer)
+    said = [*vision_renderer.tokenizer.encode("ay"), *vision_renderer.get_stop_sequences()]
+
+    async def second_prompt() -> Any:
+        await env.initial_observation()
+        step = await env.step(Action(tokens=said, logprobs=[-1.0] * len(said)))
+        return step.next_observation
+
+    chunks = asyncio.run(second_prompt()).chunks
+    assert [chunk.type for chunk in chunks].count("image") == 1
 
 
 def test_an_answer_that_is_cut_short_ends_the_episode_by_the_rules(

@@ -6,12 +6,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import tinker
 from attrs import define, evolve, field, frozen, validators
 
-from tinker_core import CutShort, Malformed, Message, Reply, ToolSpec, as_conversation, as_message
-from tinker_render import Renderer
+from tinker_core import (
+    CutShort,
+    ImagePart,
+    Malformed,
+    Message,
+    Reply,
+    ToolSpec,
+    as_conversation,
+    as_message,
+)
+from tinker_render import NoBridge, Renderer
 from tinker_rl.envs.env import Env, StepResult
 from tinker_rl.stop_reason import Completed, MaxTokens, ParseFailure, StopReason
 from tinker_rl.trajectory import Action, Logs, Metrics, Observation, StopCondition
@@ -76,8 +84,9 @@ class MessageRules:
 def as_token_env(env: MessageEnv, renderer: Renderer, rules: MessageRules = MessageRules()) -> Env:
     """The same episode in tokens.
 
-    Every prompt goes on from the model's own tokens where the family's format allows it, so that a
-    conversation that only grows is one sequence to train on, however the model spelt its turns.
+    Each prompt extends the tokens that the model saw and sampled wherever the format allows it
+    (`Renderer.bridge`). A conversation that only grows is then one training sequence, and each of
+    its messages is rendered once.
     """
     return _RenderedEnv(env, renderer, rules)
 
@@ -88,6 +97,7 @@ class _RenderedEnv(Env):
     renderer: Renderer
     rules: MessageRules
     _conversation: tuple[Message, ...] = ()
+    _tools: tuple[ToolSpec, ...] = ()
     _prompt: Observation = field(factory=tinker.ModelInput.empty)
     _malformed_in_a_row: int = 0
 
@@ -96,16 +106,15 @@ class _RenderedEnv(Env):
         if isinstance(first, MessageStep):
             return self._result(first, first.metrics)
         self._conversation = as_conversation(first)
-        self._prompt = self.renderer.build_generation_prompt(
-            self._conversation, tools=tuple(self.wrapped.tools())
-        )
+        self._tools = tuple(self.wrapped.tools())
+        self._prompt = self.renderer.build_generation_prompt(self._conversation, tools=self._tools)
         return self._prompt, self.renderer.get_stop_sequences()
 
     async def stopped(self, reason: StopReason) -> tuple[float, Metrics]:
         return await call(self.wrapped.stopped, reason)
 
     async def step(self, action: Action) -> StepResult:
-        outcome = self.renderer.parse_response(list(action.tokens))
+        outcome = self.renderer.parse_response(action.tokens, tools=self._tools)
         is_malformed = isinstance(outcome, Malformed)
         self._malformed_in_a_row = self._malformed_in_a_row + 1 if is_malformed else 0
         step = (
@@ -120,21 +129,39 @@ class _RenderedEnv(Env):
         }
         if step.episode_done:
             return self._result(step, metrics)
-        news = tuple(as_message(message) for message in step.messages)
+        following = tuple(as_message(message) for message in step.messages)
         tools = tuple(self.wrapped.tools())
-        before, self._conversation = (
-            self._conversation,
-            (*self._conversation, outcome.message, *news),
-        )
-        said = tinker.EncodedTextChunk(tokens=list(action.tokens))
-        so_far = tinker.ModelInput(chunks=[*self._prompt.chunks, said])
-        self._prompt = go_on(self.renderer, so_far, (*before, outcome.message), news, tools=tools)
+        self._prompt = self._next_prompt(action, outcome.message, following, tools)
+        self._conversation = (*self._conversation, outcome.message, *following)
+        self._tools = tools
         return evolve(
             self._result(step, metrics),
             episode_done=False,
             next_observation=self._prompt,
             next_stop_condition=self.renderer.get_stop_sequences(),
         )
+
+    def _next_prompt(
+        self,
+        action: Action,
+        reply: Message,
+        following: tuple[Message, ...],
+        tools: tuple[ToolSpec, ...],
+    ) -> Observation:
+        """The last prompt, the sampled tokens and the rendered `following`.
+
+        The whole conversation is rendered again where that is not the next prompt: the format
+        rewrites earlier turns, the reply cannot be parsed, or the tools have changed.
+        """
+        if following and tools == self._tools and not any(map(_has_image, following)):
+            bridge = self.renderer.bridge(
+                self._conversation, action.tokens, following, tools=self._tools
+            )
+            if not isinstance(bridge, NoBridge):
+                new = tinker.EncodedTextChunk(tokens=[*action.tokens, *bridge])
+                return tinker.ModelInput(chunks=[*self._prompt.chunks, new])
+        whole = (*self._conversation, reply, *following)
+        return self.renderer.build_generation_prompt(whole, tools=tools)
 
     def _result(self, step: MessageStep, metrics: Metrics) -> StepResult:
         return StepResult(
@@ -163,29 +190,5 @@ def stop_of(outcome: CutShort | Malformed) -> StopReason:
     return MaxTokens() if isinstance(outcome, CutShort) else ParseFailure(outcome.reason)
 
 
-def go_on(
-    renderer: Renderer,
-    so_far: Observation,
-    conversation: Sequence[Message],
-    news: Sequence[Message],
-    *,
-    tools: Sequence[ToolSpec] = (),
-) -> Observation:
-    """The prompt after `so_far`, the tokens of the conversation as the model saw and sampled them.
-
-    It begins with `so_far` if the format lets conversations grow (`Renderer.extends`), even where
-    the model spelt its message in other tokens than the renderer would. Where it has an image, it
-    is what the renderer writes.
-    """
-    whole = [*conversation, *news]
-    written = renderer.build_generation_prompt(whole, tools=tools)
-    only_text = all(isinstance(chunk, tinker.EncodedTextChunk) for chunk in written.chunks)
-    if not only_text or not renderer.extends(whole):
-        return written
-    tokens = written.to_ints()
-    rendered = renderer.render(conversation, tools=tools)
-    emitted = np.flatnonzero(rendered.sampled & (rendered.message == len(conversation) - 1))
-    end = int(emitted[-1]) + 1 if emitted.size else 0
-    if not end or tokens[:end] != list(rendered.tokens[:end]):
-        return written
-    return tinker.ModelInput.from_ints([*so_far.to_ints(), *tokens[end:]])
+def _has_image(message: Message) -> bool:
+    return any(isinstance(part, ImagePart) for part in message.content)
