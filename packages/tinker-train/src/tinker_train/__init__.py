@@ -2,7 +2,7 @@
 
 from tinker_train.checkpoint.record import CheckpointRecord, last_checkpoint, read_checkpoints
 from tinker_train.checkpoint.save import SubmittedCheckpoint, finish_checkpoint, submit_checkpoint
-from tinker_train.concurrency import task_group
+from tinker_train.concurrency import gather, task_group
 from tinker_train.config.cadence import (
     Cadence,
     Every,
@@ -131,6 +131,7 @@ __all__ = [
     "evaluation_is_due",
     "finish_checkpoint",
     "from_plain",
+    "gather",
     "get_lora_param_count",
     "get_lr",
     "hold_run",
