@@ -19,8 +19,8 @@ from pathlib import Path
 
 from tinker_core import next_token_datum
 from tinker_data import BatchedRows, Batching, JsonlStream, RenderedRow, StreamedRows, open_jsonl
-from tinker_data.batches import SupervisedDataset
-from tinker_data.layouts import read_conversation
+from tinker_data.batches.batch import SupervisedDataset
+from tinker_data.layouts.conversation import read_conversation
 from tinker_data.rows import RawRow
 
 DATUM = next_token_datum([1, 2], weights=[0, 1])

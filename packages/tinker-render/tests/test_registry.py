@@ -12,7 +12,7 @@ from tinker_render import (
     renderer_names,
     unregister_renderer,
 )
-from tinker_render.formats.chatml import ChatML
+from tinker_render.families.chatml import ChatML
 
 
 def pirate(tokenizer, image_processor):

@@ -1,6 +1,8 @@
 """Rows to typed conversations to datums to resumable batches."""
 
-from tinker_data.batches import Batch, BatchedRows, Batching, Position, SupervisedDataset
+from tinker_data.batches.batch import Batch, Batching, Position, SupervisedDataset
+from tinker_data.batches.indexed import BatchedRows
+from tinker_data.batches.streamed import StreamedRows
 from tinker_data.builders import (
     ConversationFile,
     ConversationMixture,
@@ -22,27 +24,25 @@ from tinker_data.datums import (
     normalise_weights,
     render_conversation,
 )
-from tinker_data.jsonl import JsonlRows, open_jsonl
-from tinker_data.layouts import Layout, read_conversation
-from tinker_data.mixtures import MixedStream, mix
-from tinker_data.preferences import (
+from tinker_data.sources.jsonl import JsonlRows, open_jsonl
+from tinker_data.layouts.conversation import Layout, read_conversation
+from tinker_data.sources.mixture import MixedStream, mix
+from tinker_data.layouts.preference import (
     PreferencePair,
-    Problem,
     check_pair,
     check_roles,
     read_pair,
-    read_problem,
 )
+from tinker_data.layouts.problem import Problem, read_problem
 from tinker_data.rows import Conversation, Place, RawRow, Rows, Subset
-from tinker_data.sources import SequenceRows, Source, as_source, open_file, open_hub
-from tinker_data.streams import (
+from tinker_data.sources.open import SequenceRows, Source, as_source, open_file, open_hub
+from tinker_data.sources.streams import (
     IterableStream,
     JsonlStream,
     ParquetStream,
     RowStream,
-    StreamedRows,
 )
-from tinker_data.workers import RenderedByWorkers
+from tinker_data.batches.workers import RenderedByWorkers
 
 __all__ = [
     "Batch",

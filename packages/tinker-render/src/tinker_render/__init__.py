@@ -1,8 +1,8 @@
 """Chat messages to tokens and back, one module per model family."""
 
-from tinker_render.format import Format
+from tinker_render.format.interface import Format
 from tinker_render.images import get_image_processor
-from tinker_render.models import LINEUP, Family, get_recommended_renderer_name
+from tinker_render.lineup import LINEUP, Family, get_recommended_renderer_name
 from tinker_render.registry import (
     get_renderer,
     register_renderer,
@@ -12,8 +12,8 @@ from tinker_render.registry import (
 )
 from tinker_render.rendered import PlacedImage, Rendered
 from tinker_render.renderer import NoBridge, Renderer
-from tinker_render.streaming import Delta, ReplyStream, TextDelta, ThinkingDelta, ToolCallDelta
-from tinker_render.tokenizer import get_tokenizer
+from tinker_render.parsing.reply_stream import Delta, ReplyStream, TextDelta, ThinkingDelta, ToolCallDelta
+from tinker_render.tokenizer.load import get_tokenizer
 from tinker_render.train_on_what import TrainOnWhat
 
 __all__ = [

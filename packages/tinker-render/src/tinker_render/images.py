@@ -13,8 +13,8 @@ from attrs import frozen
 from tinker.types import ImageChunk
 
 from tinker_core import ConfigError, ImagePart, Message, TextPart
-from tinker_render.message_text import refuse
-from tinker_render.stream import Stream
+from tinker_render.format.message_text import refuse
+from tinker_render.segments import Stream
 
 _FORMATS: dict[str | None, Literal["png", "jpeg"]] = {"PNG": "png", "JPEG": "jpeg"}
 

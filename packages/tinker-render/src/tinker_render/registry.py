@@ -9,9 +9,9 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from tinker_core import ConfigError
-from tinker_render.models import get_recommended_renderer_name
+from tinker_render.lineup import get_recommended_renderer_name
 from tinker_render.renderer import Renderer
-from tinker_render.tokenizer import get_tokenizer
+from tinker_render.tokenizer.load import get_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -23,48 +23,48 @@ ENTRY_POINTS = "tinker.renderers"
 """Group of factories, each under the name of its renderer."""
 
 FORMATS = {
-    "chatml": "chatml:smollm2",
-    "chatml_plain": "chatml:plain",
-    "role_colon": "role_colon:role_colon",
-    "template": "template:template",
-    "llama3": "llama3:llama3",
-    "deepseekv3": "deepseek_v3:deepseekv3",
-    "deepseekv3_disable_thinking": "deepseek_v3:deepseekv3",
-    "deepseekv3_thinking": "deepseek_v3:deepseekv3_thinking",
-    "gpt_oss_no_sysprompt": "gpt_oss:no_sysprompt",
-    "gpt_oss_low_reasoning": "gpt_oss:low_reasoning",
-    "gpt_oss_medium_reasoning": "gpt_oss:medium_reasoning",
-    "gpt_oss_high_reasoning": "gpt_oss:high_reasoning",
-    "kimi_k2": "kimi_k2:kimi_k2",
-    "kimi_k25": "kimi_k25:kimi_k25",
-    "kimi_k25_disable_thinking": "kimi_k25:kimi_k25_disable_thinking",
-    "kimi_k26": "kimi_k25:kimi_k26",
-    "kimi_k26_disable_thinking": "kimi_k25:kimi_k26_disable_thinking",
-    "kimi_k26_preserve_thinking": "kimi_k25:kimi_k26_preserve_thinking",
-    "gemma3": "gemma3:gemma3",
-    "glm": "glm:glm",
-    "glm_disable_thinking": "glm:glm_disable_thinking",
-    "nemotron3": "nemotron3:nemotron3",
-    "nemotron3_low_thinking": "nemotron3:nemotron3_low_thinking",
-    "nemotron3_disable_thinking": "nemotron3:nemotron3_disable_thinking",
-    "nemotron3_preserve_thinking": "nemotron3:nemotron3_preserve_thinking",
-    "nemotron3_ultra": "nemotron3:nemotron3_ultra",
-    "nemotron3_ultra_medium_thinking": "nemotron3:nemotron3_ultra_medium_thinking",
-    "nemotron3_ultra_disable_thinking": "nemotron3:nemotron3_ultra_disable_thinking",
-    "nemotron3_ultra_preserve_thinking": "nemotron3:nemotron3_ultra_preserve_thinking",
-    "qwen3": "qwen3:thinking",
-    "qwen3_disable_thinking": "qwen3:disable_thinking",
-    "qwen3_instruct": "qwen3:instruct",
-    "qwen3_vl": "qwen3:vl",
-    "qwen3_vl_instruct": "qwen3:vl_instruct",
-    "qwen3_5": "qwen3_5:qwen3_5",
-    "qwen3_5_disable_thinking": "qwen3_5:qwen3_5_disable_thinking",
-    "qwen3_6": "qwen3_5:qwen3_6",
-    "qwen3_6_disable_thinking": "qwen3_5:qwen3_6_disable_thinking",
-    "qwen3_8_xhigh_reasoning": "qwen3_5:qwen3_8_xhigh",
-    "qwen3_8_medium_reasoning": "qwen3_5:qwen3_8_medium",
-    "qwen3_8_low_reasoning": "qwen3_5:qwen3_8_low",
-    "qwen3_8_disable_thinking": "qwen3_5:qwen3_8_disable_thinking",
+    "chatml": "families.chatml:smollm2",
+    "chatml_plain": "families.chatml:plain",
+    "role_colon": "families.role_colon:role_colon",
+    "template": "chat_template.template:template",
+    "llama3": "families.llama3:llama3",
+    "deepseekv3": "families.deepseek_v3:deepseekv3",
+    "deepseekv3_disable_thinking": "families.deepseek_v3:deepseekv3",
+    "deepseekv3_thinking": "families.deepseek_v3:deepseekv3_thinking",
+    "gpt_oss_no_sysprompt": "families.gpt_oss:no_sysprompt",
+    "gpt_oss_low_reasoning": "families.gpt_oss:low_reasoning",
+    "gpt_oss_medium_reasoning": "families.gpt_oss:medium_reasoning",
+    "gpt_oss_high_reasoning": "families.gpt_oss:high_reasoning",
+    "kimi_k2": "families.kimi_k2:kimi_k2",
+    "kimi_k25": "families.kimi_k25:kimi_k25",
+    "kimi_k25_disable_thinking": "families.kimi_k25:kimi_k25_disable_thinking",
+    "kimi_k26": "families.kimi_k25:kimi_k26",
+    "kimi_k26_disable_thinking": "families.kimi_k25:kimi_k26_disable_thinking",
+    "kimi_k26_preserve_thinking": "families.kimi_k25:kimi_k26_preserve_thinking",
+    "gemma3": "families.gemma3:gemma3",
+    "glm": "families.glm:glm",
+    "glm_disable_thinking": "families.glm:glm_disable_thinking",
+    "nemotron3": "families.nemotron3:nemotron3",
+    "nemotron3_low_thinking": "families.nemotron3:nemotron3_low_thinking",
+    "nemotron3_disable_thinking": "families.nemotron3:nemotron3_disable_thinking",
+    "nemotron3_preserve_thinking": "families.nemotron3:nemotron3_preserve_thinking",
+    "nemotron3_ultra": "families.nemotron3:nemotron3_ultra",
+    "nemotron3_ultra_medium_thinking": "families.nemotron3:nemotron3_ultra_medium_thinking",
+    "nemotron3_ultra_disable_thinking": "families.nemotron3:nemotron3_ultra_disable_thinking",
+    "nemotron3_ultra_preserve_thinking": "families.nemotron3:nemotron3_ultra_preserve_thinking",
+    "qwen3": "families.qwen3:thinking",
+    "qwen3_disable_thinking": "families.qwen3:disable_thinking",
+    "qwen3_instruct": "families.qwen3:instruct",
+    "qwen3_vl": "families.qwen3:vl",
+    "qwen3_vl_instruct": "families.qwen3:vl_instruct",
+    "qwen3_5": "families.qwen3_5:qwen3_5",
+    "qwen3_5_disable_thinking": "families.qwen3_5:qwen3_5_disable_thinking",
+    "qwen3_6": "families.qwen3_5:qwen3_6",
+    "qwen3_6_disable_thinking": "families.qwen3_5:qwen3_6_disable_thinking",
+    "qwen3_8_xhigh_reasoning": "families.qwen3_5:qwen3_8_xhigh",
+    "qwen3_8_medium_reasoning": "families.qwen3_5:qwen3_8_medium",
+    "qwen3_8_low_reasoning": "families.qwen3_5:qwen3_8_low",
+    "qwen3_8_disable_thinking": "families.qwen3_5:qwen3_8_disable_thinking",
 }
 """Name of a renderer: module and function that makes its format."""
 
@@ -86,7 +86,7 @@ def get_renderer(
         return _registered[name](tokenizer, image_processor)
     if name in FORMATS:
         module, function = FORMATS[name].split(":")
-        make = getattr(import_module(f"tinker_render.formats.{module}"), function)
+        make = getattr(import_module(f"tinker_render.{module}"), function)
         return Renderer(name=name, tokenizer=tokenizer, format=make(tokenizer, image_processor))
     for entry_point in entry_points(group=ENTRY_POINTS, name=name):
         factory: Factory = entry_point.load()

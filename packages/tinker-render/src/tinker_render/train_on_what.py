@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tinker_core import DataError, Message
 from tinker_render.rendered import Rendered
-from tinker_render.stream import NO_MESSAGE
+from tinker_render.segments import NO_MESSAGE
 
 
 class TrainOnWhat(StrEnum):

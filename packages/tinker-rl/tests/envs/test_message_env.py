@@ -8,7 +8,7 @@ import pytest
 from attrs import define, evolve, field
 
 from tinker_core import ImagePart, Message, ToolSpec
-from tinker_render.codec import Codec
+from tinker_render.tokenizer.codec import Codec
 from tinker_render.rendered import Rendered
 from tinker_rl import (
     Action,

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from tinker_core import DataError
 from tinker_data import Batching, Position
-from tinker_data.batches import epoch_order
+from tinker_data.batches.indexed import epoch_order
 from tinker_dpo.data.items import Items
 from tinker_dpo.data.rendering import RenderedItem
 

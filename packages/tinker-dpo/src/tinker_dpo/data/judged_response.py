@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from tinker_core import DataError, as_conversation
 from tinker_data import Place, PreferencePair, RawRow, check_pair, check_roles, read_pair
-from tinker_data.preferences import Messages, side_of
+from tinker_data.layouts.fields import Messages, side_of
 from tinker_data.rows import NOWHERE, as_mapping
 
 __all__ = [

@@ -1,0 +1,1 @@
+"""Batches of datums in a seeded order that can be resumed at any position."""

@@ -1,0 +1,1 @@
+"""Layouts of rows: conversations to train on, preference pairs, problems."""

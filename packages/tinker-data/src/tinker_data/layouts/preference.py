@@ -1,0 +1,105 @@
+"""Rows of other tasks: two answers of which one is preferred, and problems to solve.
+
+    explicit prompt    {"prompt": text or messages, "chosen": ..., "rejected": ...}
+    implicit prompt    {"chosen": messages, "rejected": messages}, both with the prompt in front
+
+A side is text, one message or messages. Sides that begin with the prompt are recognised by their
+first message, which is not the assistant's; what the two have in common is the prompt then, and a
+"prompt" beside them is not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import field, frozen
+
+from tinker_core import DataError, Message, Role, as_conversation
+from tinker_data.layouts.fields import Messages, side_of
+from tinker_data.rows import NOWHERE, Place, RawRow, as_mapping
+
+_MAY_FOLLOW: dict[Role, tuple[Role, ...]] = {
+    "user": ("assistant",),
+    "assistant": ("user", "tool"),
+    "tool": ("assistant", "tool"),
+}
+
+
+@frozen(kw_only=True)
+class PreferencePair:
+    """Two ways to go on with a conversation, the first of them preferred."""
+
+    prompt: tuple[Message, ...] = field(converter=as_conversation)
+    chosen: tuple[Message, ...] = field(converter=as_conversation)
+    """What follows the prompt."""
+    rejected: tuple[Message, ...] = field(converter=as_conversation)
+    """What follows the prompt."""
+    place: Place = field(default=NOWHERE, eq=False)
+
+
+def check_pair(pair: PreferencePair) -> None:
+    """Raise DataError for sides that are the same, and where the roles do not alternate."""
+    if pair.chosen == pair.rejected:
+        raise DataError("both sides are the same: there is nothing to prefer", field="chosen")
+    check_roles(pair.prompt, pair.chosen, "chosen")
+    check_roles(pair.prompt, pair.rejected, "rejected")
+
+
+def check_roles(prompt: Sequence[Message], response: Sequence[Message], side: str) -> None:
+    """Raise DataError unless user and assistant take turns and the response is the assistant's."""
+    before: Role | None = None
+    for i, message in enumerate((*prompt, *response)):
+        in_prompt = i < len(prompt)
+        where = f"prompt[{i}]" if in_prompt else f"{side}[{i - len(prompt)}]"
+        if in_prompt and before is None and message.role in ("system", "developer"):
+            continue
+        allowed = _MAY_FOLLOW.get(before, ()) if before else ("user",)
+        if message.role not in allowed:
+            raise DataError(
+                f"roles do not alternate: {message.role} after {before or 'the beginning'}, "
+                f"where {' or '.join(allowed)} can come",
+                field=f"{where}.role",
+            )
+        before = message.role
+    if prompt[-1].role not in ("user", "tool"):
+        raise DataError(f"ends with {prompt[-1].role}, not user or tool", field="prompt")
+    if response[-1].role != "assistant":
+        raise DataError(f"ends with {response[-1].role}, not assistant", field=side)
+
+
+def read_pair(row: RawRow) -> PreferencePair:
+    """The pair in a row; raises DataError with the row's place for one that cannot be used."""
+    value = as_mapping(row)
+    try:
+        prompt, chosen, rejected = _sides(value)
+        pair = PreferencePair(prompt=prompt, chosen=chosen, rejected=rejected, place=row.place)
+        check_pair(pair)
+    except DataError as error:
+        raise row.place.error(error) from error
+    return pair
+
+
+def _sides(value: Mapping[str, Any]) -> tuple[Messages, Messages, Messages]:
+    chosen = side_of(value, "chosen", role="assistant")
+    rejected = side_of(value, "rejected", role="assistant")
+    whole = [side[0].role != "assistant" for side in (chosen, rejected)]
+    if whole[0] != whole[1]:
+        raise DataError("one side has the prompt in front of it, the other has not", field="chosen")
+    if not whole[0]:
+        return side_of(value, "prompt", role="user"), chosen, rejected
+    if chosen == rejected:
+        raise DataError("both sides are the same: there is nothing to prefer", field="chosen")
+    common = _length_in_common(chosen, rejected)
+    if common == 0:
+        raise DataError("the sides have no common prompt: they differ from the first message on")
+    for name, side in (("chosen", chosen), ("rejected", rejected)):
+        if len(side) == common:
+            raise DataError("no response is left after the common prompt", field=name)
+    return chosen[:common], chosen[common:], rejected[common:]
+
+
+def _length_in_common(a: Messages, b: Messages) -> int:
+    """Number of messages in which both begin alike."""
+    shorter = min(len(a), len(b))
+    return next((i for i in range(shorter) if a[i] != b[i]), shorter)

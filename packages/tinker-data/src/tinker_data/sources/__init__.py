@@ -1,0 +1,1 @@
+"""Sources of rows: files, datasets, anything in memory, and mixtures of them."""

@@ -1,0 +1,1 @@
+"""The renderer for any other model: it follows the tokenizer's own chat template."""

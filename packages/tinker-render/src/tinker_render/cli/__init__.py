@@ -1,0 +1,5 @@
+"""The `tinker-render` command line."""
+
+from tinker_render.cli.command_line import main
+
+__all__ = ["main"]

@@ -1,0 +1,1 @@
+"""Sampled tokens to messages, whole or while they are sampled."""

@@ -1,0 +1,1 @@
+"""Tokenizers: loading one by a model's name, encoding segments, decoding tokens."""
