@@ -7,8 +7,8 @@ import pytest
 
 from tinker_core import ConfigError, ImagePart, Message, RenderError, Reply
 from tinker_render import TrainOnWhat, get_image_processor, get_renderer
-from tinker_render.registry import FORMATS
 from tinker_render.cli.show import Span, spans
+from tinker_render.registry import FORMATS
 
 pillow = pytest.importorskip("PIL.Image")
 

@@ -3,8 +3,8 @@
 import tinker
 from tinker.types import ImageChunk
 
-from tinker_render.tokenizer.codec import Codec
 from tinker_render.segments import Stream
+from tinker_render.tokenizer.codec import Codec
 
 
 def test_images_stand_where_they_were_written(chatml_tokenizer):

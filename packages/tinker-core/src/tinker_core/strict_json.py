@@ -61,7 +61,7 @@ def to_json(value: object, *, indent: int | None = None) -> str:
 
 def _may_hold_surrogates(text: str) -> bool:
     escaped = "\\ud" in text or "\\uD" in text
-    return escaped or not text.isascii() and _SURROGATE.search(text) is not None
+    return escaped or (not text.isascii() and _SURROGATE.search(text) is not None)
 
 
 def _write(value: object, indent: int | None = None) -> str:

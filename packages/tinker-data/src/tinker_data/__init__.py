@@ -3,6 +3,7 @@
 from tinker_data.batches.batch import Batch, Batching, Position, SupervisedDataset
 from tinker_data.batches.indexed import BatchedRows
 from tinker_data.batches.streamed import StreamedRows
+from tinker_data.batches.workers import RenderedByWorkers
 from tinker_data.builders import (
     ConversationFile,
     ConversationMixture,
@@ -24,9 +25,7 @@ from tinker_data.datums import (
     normalise_weights,
     render_conversation,
 )
-from tinker_data.sources.jsonl import JsonlRows, open_jsonl
 from tinker_data.layouts.conversation import Layout, read_conversation
-from tinker_data.sources.mixture import MixedStream, mix
 from tinker_data.layouts.preference import (
     PreferencePair,
     check_pair,
@@ -35,6 +34,8 @@ from tinker_data.layouts.preference import (
 )
 from tinker_data.layouts.problem import Problem, read_problem
 from tinker_data.rows import Conversation, Place, RawRow, Rows, Subset
+from tinker_data.sources.jsonl import JsonlRows, open_jsonl
+from tinker_data.sources.mixture import MixedStream, mix
 from tinker_data.sources.open import SequenceRows, Source, as_source, open_file, open_hub
 from tinker_data.sources.streams import (
     IterableStream,
@@ -42,7 +43,6 @@ from tinker_data.sources.streams import (
     ParquetStream,
     RowStream,
 )
-from tinker_data.batches.workers import RenderedByWorkers
 
 __all__ = [
     "Batch",

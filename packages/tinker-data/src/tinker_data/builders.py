@@ -17,13 +17,13 @@ from tinker_core import DataError
 from tinker_data.batches.batch import Batching, SupervisedDataset
 from tinker_data.batches.indexed import BatchedRows
 from tinker_data.batches.streamed import StreamedRows
+from tinker_data.batches.workers import RenderedByWorkers
 from tinker_data.datums import RenderedRow, Rendering, render_conversation
 from tinker_data.layouts.conversation import Layout, read_conversation
-from tinker_data.sources.mixture import Until, mix
 from tinker_data.rows import RawRow, Rows, Subset
+from tinker_data.sources.mixture import Until, mix
 from tinker_data.sources.open import Source, open_file, open_hub
 from tinker_data.sources.streams import RowStream
-from tinker_data.batches.workers import RenderedByWorkers
 from tinker_render import Renderer
 
 if TYPE_CHECKING:

@@ -3,6 +3,13 @@
 from tinker_render.format.interface import Format
 from tinker_render.images import get_image_processor
 from tinker_render.lineup import LINEUP, Family, get_recommended_renderer_name
+from tinker_render.parsing.reply_stream import (
+    Delta,
+    ReplyStream,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+)
 from tinker_render.registry import (
     get_renderer,
     register_renderer,
@@ -12,7 +19,6 @@ from tinker_render.registry import (
 )
 from tinker_render.rendered import PlacedImage, Rendered
 from tinker_render.renderer import NoBridge, Renderer
-from tinker_render.parsing.reply_stream import Delta, ReplyStream, TextDelta, ThinkingDelta, ToolCallDelta
 from tinker_render.tokenizer.load import get_tokenizer
 from tinker_render.train_on_what import TrainOnWhat
 

@@ -22,13 +22,19 @@ from tinker_core import (
     ToolSpec,
     as_conversation,
 )
-from tinker_render.tools.json_calls import as_tools
 from tinker_render.format.chat import Chat
-from tinker_render.tokenizer.codec import Codec, Marker, Piece
-from tinker_render.format.interface import Format, emitted, write_chat, write_messages, write_opening
+from tinker_render.format.interface import (
+    Format,
+    emitted,
+    write_chat,
+    write_messages,
+    write_opening,
+)
+from tinker_render.parsing.reply_stream import Delta, ReplyStream
 from tinker_render.rendered import Rendered
 from tinker_render.segments import Segment
-from tinker_render.parsing.reply_stream import Delta, ReplyStream
+from tinker_render.tokenizer.codec import Codec, Marker, Piece
+from tinker_render.tools.json_calls import as_tools
 from tinker_render.train_on_what import TrainOnWhat, loss_weights, trained_messages
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ import pytest
 
 from tinker_core import ConfigError, RenderError
 from tinker_render import get_renderer
-from tinker_render.tokenizer.codec import Codec, Marker
 from tinker_render.segments import Stream
+from tinker_render.tokenizer.codec import Codec, Marker
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 

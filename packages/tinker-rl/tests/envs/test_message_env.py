@@ -8,8 +8,8 @@ import pytest
 from attrs import define, evolve, field
 
 from tinker_core import ImagePart, Message, ToolSpec
-from tinker_render.tokenizer.codec import Codec
 from tinker_render.rendered import Rendered
+from tinker_render.tokenizer.codec import Codec
 from tinker_rl import (
     Action,
     Advantage,

@@ -8,8 +8,8 @@ from typing import Any
 from attrs import frozen
 
 from tinker_core import ConfigError, DataError
-from tinker_data.sources.jsonl import open_jsonl
 from tinker_data.rows import Place, RawRow, Rows
+from tinker_data.sources.jsonl import open_jsonl
 from tinker_data.sources.streams import (
     IterableStream,
     JsonlStream,

@@ -8,9 +8,9 @@ from itertools import count
 from typing import Any
 
 from tinker_core import Message
-from tinker_render.tools.json_calls import to_json
 from tinker_render.chat_template.tool_calls import call_dicts, strings_of
 from tinker_render.format.message_text import reasoning_and_answer, refuse, without_reasoning
+from tinker_render.tools.json_calls import to_json
 
 BEGINS = "\ue0f0"  # a character for private use
 MARK = re.compile("(\ue0f0[0-9]+(?:[.:]|-[0-9]+)\ue0f1)")

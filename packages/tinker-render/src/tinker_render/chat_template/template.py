@@ -15,9 +15,6 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, field, frozen
 
 from tinker_core import ConfigError, Malformed, Message, RenderError, Reply, Role, ToolSpec
-from tinker_render.tools.json_calls import openai_tool, to_json
-from tinker_render.format.chat import Chat
-from tinker_render.tokenizer.codec import Piece, control_tokens
 from tinker_render.chat_template.marks import (
     BEGINS,
     MARK,
@@ -38,9 +35,12 @@ from tinker_render.chat_template.tool_calls import (
     call_dicts,
     reader_of,
 )
+from tinker_render.format.chat import Chat
 from tinker_render.format.message_text import refuse
 from tinker_render.parsing.turn import Notation, read_turn
 from tinker_render.segments import Segment, Stream
+from tinker_render.tokenizer.codec import Piece, control_tokens
+from tinker_render.tools.json_calls import openai_tool, to_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

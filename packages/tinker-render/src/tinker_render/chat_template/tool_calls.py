@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinker_core import Message, ToolCall, ToolSpec
-from tinker_render.tools.json_calls import read_json_call
 from tinker_render.parsing.turn import CallReader
+from tinker_render.tools.json_calls import read_json_call
 from tinker_render.tools.xml_calls import read_xml_call
 
 BOUNDS = ("<tool_call>", "</tool_call>")

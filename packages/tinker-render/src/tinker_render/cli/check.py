@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinker_core import Message, Reply, as_conversation
-from tinker_render.tools.json_calls import as_tools, openai_tool
 from tinker_render.renderer import Renderer
+from tinker_render.tools.json_calls import as_tools, openai_tool
 from tinker_render.train_on_what import TrainOnWhat
 
 

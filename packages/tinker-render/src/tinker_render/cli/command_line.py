@@ -15,10 +15,10 @@ from attrs import frozen
 
 from tinker_core import DataError, PostTrainingError, RenderError
 from tinker_render.cli.check import first_problem
+from tinker_render.cli.show import spans, to_html, to_terminal
 from tinker_render.lineup import get_recommended_renderer_name
 from tinker_render.registry import get_renderer
 from tinker_render.renderer import Renderer
-from tinker_render.cli.show import spans, to_html, to_terminal
 from tinker_render.tokenizer.load import get_tokenizer
 from tinker_render.train_on_what import TrainOnWhat
 

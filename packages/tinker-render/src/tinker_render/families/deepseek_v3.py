@@ -19,9 +19,7 @@ from tinker_core import (
     ToolSpec,
     UnparsedToolCall,
 )
-from tinker_render.tools.json_calls import checked_arguments, read_named_call, to_json
 from tinker_render.format.chat import Chat
-from tinker_render.tokenizer.codec import Marker, Piece
 from tinker_render.format.message_text import (
     only_text,
     reasoning_and_answer,
@@ -29,6 +27,8 @@ from tinker_render.format.message_text import (
 )
 from tinker_render.parsing.turn import Notation, read_turn
 from tinker_render.segments import Stream
+from tinker_render.tokenizer.codec import Marker, Piece
+from tinker_render.tools.json_calls import checked_arguments, read_named_call, to_json
 
 
 def _token(name: str) -> str:

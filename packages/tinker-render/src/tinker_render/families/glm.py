@@ -24,12 +24,12 @@ from tinker_core import (
     ToolSpec,
     UnparsedToolCall,
 )
-from tinker_render.tools.json_calls import openai_tool, to_json
 from tinker_render.format.chat import Chat, last_user
-from tinker_render.tokenizer.codec import Piece
 from tinker_render.format.message_text import only_text, reasoning_and_answer, refuse
 from tinker_render.parsing.turn import Notation, read_turn
 from tinker_render.segments import Stream
+from tinker_render.tokenizer.codec import Piece
+from tinker_render.tools.json_calls import openai_tool, to_json
 
 _KEY, _VALUE = ("<arg_key>", "</arg_key>"), ("<arg_value>", "</arg_value>")
 _HEADERS = {"system": "<|system|>", "user": "<|user|>", "tool": "<|observation|>"}

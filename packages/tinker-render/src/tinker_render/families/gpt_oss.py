@@ -25,16 +25,16 @@ from tinker_core import (
     ToolSpec,
     UnparsedToolCall,
 )
-from tinker_render.tools.json_calls import checked_arguments, read_named_call, to_json
 from tinker_render.format.chat import Chat, last_finished_answer
-from tinker_render.tokenizer.codec import Marker, Piece
 from tinker_render.format.message_text import (
     only_text,
     reasoning_and_answer,
     refuse,
 )
 from tinker_render.segments import NO_MESSAGE, Stream
+from tinker_render.tokenizer.codec import Marker, Piece
 from tinker_render.tools.gpt_oss_typescript import namespace
+from tinker_render.tools.json_calls import checked_arguments, read_named_call, to_json
 
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)")
 _RECIPIENT = re.compile(r"to=([^\s<]+)")

@@ -9,9 +9,7 @@ from itertools import accumulate, chain
 from attrs import evolve, frozen
 
 from tinker_core import Malformed, Message, Reply, Role, ToolCall, ToolSpec, UnparsedToolCall
-from tinker_render.tools.json_calls import checked_arguments, openai_tool, read_named_call
 from tinker_render.format.chat import Chat, last_finished_answer
-from tinker_render.tokenizer.codec import Piece
 from tinker_render.format.message_text import (
     only_text,
     reasoning_and_answer,
@@ -19,6 +17,8 @@ from tinker_render.format.message_text import (
 )
 from tinker_render.parsing.turn import Notation, read_turn
 from tinker_render.segments import Stream
+from tinker_render.tokenizer.codec import Piece
+from tinker_render.tools.json_calls import checked_arguments, openai_tool, read_named_call
 
 DEFAULT_SYSTEM = "You are Kimi, an AI assistant created by Moonshot AI."
 MARKERS = (

@@ -8,8 +8,6 @@ from typing import Any
 from attrs import evolve, frozen
 
 from tinker_core import Malformed, Reply, Role, ToolSpec
-from tinker_render.format.chat import Chat, last_finished_answer
-from tinker_render.tokenizer.codec import Piece
 from tinker_render.families.kimi_k2 import (
     MARKERS,
     NOTATION,
@@ -18,11 +16,13 @@ from tinker_render.families.kimi_k2 import (
     write_header,
     write_return,
 )
-from tinker_render.images import Images
-from tinker_render.tools.kimi_typescript import namespace
+from tinker_render.format.chat import Chat, last_finished_answer
 from tinker_render.format.message_text import reasoning_and_answer, refuse
+from tinker_render.images import Images
 from tinker_render.parsing.turn import read_turn
 from tinker_render.segments import Stream
+from tinker_render.tokenizer.codec import Piece
+from tinker_render.tools.kimi_typescript import namespace
 
 _MEDIA = ("<|media_begin|>image<|media_content|>", "<|media_end|>\n")
 

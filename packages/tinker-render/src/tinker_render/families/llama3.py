@@ -12,10 +12,10 @@ from attrs import frozen
 
 from tinker_core import Malformed, RenderError, Reply, Role, ToolSpec
 from tinker_render.format.chat import Chat
-from tinker_render.tokenizer.codec import Piece
 from tinker_render.format.message_text import only_text, refuse
 from tinker_render.parsing.turn import as_text
 from tinker_render.segments import Stream
+from tinker_render.tokenizer.codec import Piece
 
 
 @frozen

@@ -13,10 +13,8 @@ from typing import Any
 from attrs import evolve, frozen
 
 from tinker_core import Malformed, Message, Reply, Role, ToolSpec
-from tinker_render.tools.json_calls import to_json
-from tinker_render.format.chat import Chat, last_user
-from tinker_render.tokenizer.codec import Piece
 from tinker_render.families.qwen3 import MARKERS
+from tinker_render.format.chat import Chat, last_user
 from tinker_render.format.message_text import (
     reasoning_and_answer,
     refuse,
@@ -24,6 +22,8 @@ from tinker_render.format.message_text import (
 )
 from tinker_render.parsing.turn import Notation, read_turn
 from tinker_render.segments import NO_MESSAGE, Stream
+from tinker_render.tokenizer.codec import Piece
+from tinker_render.tools.json_calls import to_json
 from tinker_render.tools.xml_calls import EXAMPLE, read_xml_call, xml_call
 
 

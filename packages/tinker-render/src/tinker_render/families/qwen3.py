@@ -12,17 +12,17 @@ from typing import Any, Literal
 from attrs import evolve, frozen
 
 from tinker_core import Malformed, Message, RenderError, Reply, Role, ToolSpec
-from tinker_render.tools.json_calls import json_call, openai_tool, read_json_call, to_json
 from tinker_render.format.chat import Chat, last_user
-from tinker_render.tokenizer.codec import Piece
-from tinker_render.images import Images
 from tinker_render.format.message_text import (
     reasoning_and_answer,
     refuse,
     without_reasoning,
 )
+from tinker_render.images import Images
 from tinker_render.parsing.turn import Notation, read_turn
 from tinker_render.segments import NO_MESSAGE, Stream
+from tinker_render.tokenizer.codec import Piece
+from tinker_render.tools.json_calls import json_call, openai_tool, read_json_call, to_json
 
 MARKERS = (
     *("<|im_start|>", "<|im_end|>", "<think>", "</think>"),

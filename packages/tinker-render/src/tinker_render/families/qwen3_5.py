@@ -12,10 +12,8 @@ from functools import partial
 from attrs import evolve, frozen
 
 from tinker_core import Malformed, Message, RenderError, Reply, Role, ToolSpec
-from tinker_render.tools.json_calls import openai_tool, to_json
-from tinker_render.format.chat import Chat, last_user
-from tinker_render.tokenizer.codec import Piece
 from tinker_render.families.qwen3 import MARKERS, NO_REASONING
+from tinker_render.format.chat import Chat, last_user
 from tinker_render.format.message_text import (
     reasoning_and_answer,
     refuse,
@@ -23,6 +21,8 @@ from tinker_render.format.message_text import (
 )
 from tinker_render.parsing.turn import Notation, read_turn
 from tinker_render.segments import NO_MESSAGE, Stream
+from tinker_render.tokenizer.codec import Piece
+from tinker_render.tools.json_calls import openai_tool, to_json
 from tinker_render.tools.xml_calls import EXAMPLE, read_xml_call, xml_call
 
 _BEFORE_TOOLS = "# Tools\n\nYou have access to the following functions:\n\n<tools>"

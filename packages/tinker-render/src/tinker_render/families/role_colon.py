@@ -9,10 +9,10 @@ from attrs import evolve, frozen
 
 from tinker_core import Malformed, Message, RenderError, Reply, Role, ToolSpec
 from tinker_render.format.chat import Chat
-from tinker_render.tokenizer.codec import Piece
 from tinker_render.format.message_text import only_text, refuse
 from tinker_render.parsing.turn import as_text
 from tinker_render.segments import Stream
+from tinker_render.tokenizer.codec import Piece
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from tinker_core import Malformed, Reply, Role, ToolSpec
 from tinker_render.format.chat import Chat
-from tinker_render.tokenizer.codec import Piece
 from tinker_render.segments import Segment, Stream
+from tinker_render.tokenizer.codec import Piece
 
 
 class Format(Protocol):

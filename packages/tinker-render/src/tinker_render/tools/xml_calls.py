@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinker_core import Message, ToolCall, ToolSpec, UnparsedToolCall
-from tinker_render.tools.json_calls import to_json
 from tinker_render.format.message_text import refuse
+from tinker_render.tools.json_calls import to_json
 
 _FUNCTION = re.compile(r"\s*<function=([^>\n]+)>\n(.*)</function>\s*", re.DOTALL)
 _PARAMETER = re.compile(r"<parameter=([^>\n]+)>\n(.*?)\n</parameter>\n", re.DOTALL)
