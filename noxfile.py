@@ -218,7 +218,7 @@ def fuzz(session: nox.Session) -> None:
     """Does the engine withstand ten thousand malformed requests?"""
     install(session, ["tinker-local"], *group(manifest("tinker-local"), "test"))
     many = {**ENGINE_THREADS, "TINKER_LOCAL_FUZZ": "2500"}  # for each of five doors
-    session.run("pytest", "packages/tinker-local/tests/test_fuzz.py", env=many)
+    session.run("pytest", "packages/tinker-local/tests/end_to_end/test_fuzz.py", env=many)
 
 
 @nox.session(default=False)

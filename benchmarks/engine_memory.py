@@ -20,9 +20,9 @@ import peft
 import torch
 from transformers import AutoModelForCausalLM
 
-from tinker_local.model import load_model
-from tinker_local.trainer import Trainer
-from tinker_local.values import AdamParams, Datum, LoraSpec, LossRequest
+from tinker_local.model.load import load_model
+from tinker_local.request_types import AdamParams, Datum, LoraSpec, LossRequest
+from tinker_local.training.trainer import Trainer
 
 RANK = 16
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "lm_head"]

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinker_local.machine import THREADING, cores
+from tinker_local.cli.machine import THREADING, cores
 
 CONTEXT = multiprocessing.get_context("spawn")  # what torch reads of the environment, it reads anew
 
@@ -46,9 +46,9 @@ def steps(folder: Path, environment: dict[str, str], told: Connection) -> None:
     os.environ.update(environment)
     import torch
 
-    from tinker_local.model import load_model
-    from tinker_local.trainer import Trainer
-    from tinker_local.values import AdamParams, Datum, LoraSpec, LossRequest
+    from tinker_local.model.load import load_model
+    from tinker_local.request_types import AdamParams, Datum, LoraSpec, LossRequest
+    from tinker_local.training.trainer import Trainer
 
     torch.set_num_threads(cores())
     base = load_model(folder, name=str(folder))

@@ -27,11 +27,11 @@ import peft
 import torch
 from transformers import AutoModelForCausalLM
 
-from tinker_local.adapter import Adapter
-from tinker_local.model import BaseModel, load_model
-from tinker_local.sampler import Sampler
-from tinker_local.trainer import Trainer
-from tinker_local.values import LoraSpec, SampleRequest
+from tinker_local.model.adapter import Adapter
+from tinker_local.model.load import BaseModel, load_model
+from tinker_local.request_types import LoraSpec, SampleRequest
+from tinker_local.sampling.continuous_batching import Sampler
+from tinker_local.training.trainer import Trainer
 
 Clock = Callable[[], float]
 SEQUENCES, PROMPT, NEW = 64, 40, 32

@@ -24,12 +24,12 @@ os.environ["TINKER_TELEMETRY"] = "0"
 import numpy as np
 import tinker
 
-from tinker_local.catalog import resolve
-from tinker_local.launch import start
-from tinker_local.model import load_model
-from tinker_local.sampler import Sampler
-from tinker_local.trainer import Trainer
-from tinker_local.values import AdamParams, Datum, LoraSpec, LossRequest, SampleRequest
+from tinker_local.catalog.lookup import resolve
+from tinker_local.child_process import start
+from tinker_local.model.load import load_model
+from tinker_local.request_types import AdamParams, Datum, LoraSpec, LossRequest, SampleRequest
+from tinker_local.sampling.continuous_batching import Sampler
+from tinker_local.training.trainer import Trainer
 
 RANK, ROWS, LENGTH = 8, 8, 32
 TOKENS = list(range(3, 3 + LENGTH))

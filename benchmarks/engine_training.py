@@ -32,9 +32,9 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from tinker_local.model import load_model
-from tinker_local.trainer import Trainer
-from tinker_local.values import AdamParams, Datum, LoraSpec, LossRequest
+from tinker_local.model.load import load_model
+from tinker_local.request_types import AdamParams, Datum, LoraSpec, LossRequest
+from tinker_local.training.trainer import Trainer
 
 Clock = Callable[[], float]
 RANK = 16

@@ -2,6 +2,6 @@
 
 import sys
 
-from tinker_local.cli import main
+from tinker_local.cli.main import main
 
 sys.exit(main())

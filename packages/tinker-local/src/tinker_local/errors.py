@@ -1,8 +1,22 @@
-"""Refusals that have an HTTP status of their own; every other `RequestError` is a 400."""
+"""The errors of the engine. A `RequestError` is HTTP 400, unless its class says another status."""
 
 from __future__ import annotations
 
-from tinker_local.values import RequestError
+from typing import Literal
+
+Category = Literal["user", "server"]
+
+
+class RequestError(Exception):
+    """A request that cannot be served; `category` says whose fault it is, the text why."""
+
+    def __init__(
+        self, message: str, category: Category = "user", *, field: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.category: Category = category
+        self.field = field
+        """Of the request's body, where one is to blame."""
 
 
 class NotFoundError(RequestError):

@@ -17,17 +17,12 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tinker_local import (
-    downloads,
-    routes_history,
-    routes_openai,
-    routes_rest,
-    routes_sampling,
-    routes_service,
-    routes_training,
-)
-from tinker_local.http import Guard, json_response
-from tinker_local.service import Service
+from tinker_local.api.http import Guard, json_response
+from tinker_local.api.routes import downloads, history, rest, sampling, training
+from tinker_local.api.routes import service as service_routes
+from tinker_local.openai import routes as openai_routes
+from tinker_local.openai.chat_tokenizer import ChatTokenizers
+from tinker_local.service.service import Service
 
 logger = logging.getLogger(__name__)
 
@@ -56,19 +51,20 @@ def make_app(service: Service) -> Starlette:
 
     app = Starlette(
         routes=[
-            *routes_service.ROUTES,
-            *routes_training.ROUTES,
-            *routes_sampling.ROUTES,
-            *routes_rest.ROUTES,
-            *routes_history.ROUTES,
+            *service_routes.ROUTES,
+            *training.ROUTES,
+            *sampling.ROUTES,
+            *rest.ROUTES,
+            *history.ROUTES,
             *downloads.ROUTES,
-            *routes_openai.ROUTES,
+            *openai_routes.ROUTES,
         ],
         middleware=[Middleware(Guard)],
         exception_handlers={HTTPException: _refused},
         lifespan=lifespan,
     )
     app.state.service = service
+    app.state.chat_tokenizers = ChatTokenizers()
     return app
 
 

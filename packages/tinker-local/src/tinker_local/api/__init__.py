@@ -1,0 +1,1 @@
+"""The Tinker API over HTTP: authentication, JSON and protobuf bodies, routes."""

@@ -1,0 +1,1 @@
+"""The `tinker-local` command."""

@@ -1,0 +1,1 @@
+"""A base model: loading, LoRA adapters, attention, the KV cache."""

@@ -1,0 +1,1 @@
+"""The OpenAI-compatible routes: chat completions, text completions, models."""

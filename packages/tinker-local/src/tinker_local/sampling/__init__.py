@@ -1,0 +1,1 @@
+"""Sampling with continuous batching: scheduling, token sampling, stop strings, logprobs."""

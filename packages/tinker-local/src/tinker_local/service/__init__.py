@@ -1,0 +1,1 @@
+"""The engine behind the routes: sessions, futures, the worker and what it has loaded."""

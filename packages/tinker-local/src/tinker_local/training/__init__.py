@@ -1,0 +1,1 @@
+"""LoRA training: losses, forward and backward passes, the optimizer."""

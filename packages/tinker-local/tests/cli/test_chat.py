@@ -1,0 +1,160 @@
+"""`tinker-local chat` as somebody types it, on a running engine and on one of its own."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tinker_local.cli.chat import Conversation
+from tinker_local.errors import RequestError
+
+TINY = "local/tiny"
+COMMAND = [sys.executable, "-m", "tinker_local", "chat"]
+
+
+@pytest.fixture
+def make(engine):
+    def conversation(model=TINY, **fields):
+        return Conversation(engine.base_url, engine.api_key, model, **fields)
+
+    return conversation
+
+
+def run(engine, typed, *arguments, model=TINY):
+    return subprocess.run(
+        [*COMMAND, model, "--url", engine.base_url, "--temperature", "0", *arguments],
+        input=typed,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TINKER_LOCAL_KEY": engine.api_key},
+    )
+
+
+def hear_ctrl_c() -> None:
+    """A test run that a script put in the background ignores it, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def test_what_was_said_is_what_the_model_is_told_next(make):
+    talk = make(system="Be brief.", options={"temperature": 0, "max_tokens": 8})
+    first = "".join(talk.ask("What is 3+4?"))
+    "".join(talk.ask("What is 1+1?"))
+    assert [message["role"] for message in talk.messages] == [
+        "system",
+        *["user", "assistant"] * 2,
+    ]
+    assert talk.messages[2]["content"] == first
+    talk.clear()
+    assert talk.messages == [{"role": "system", "content": "Be brief."}]
+
+
+def test_an_answer_that_is_cut_off_stays_as_far_as_it_came(make):
+    talk = make(options={"temperature": 2.0, "seed": 3, "max_tokens": 400})
+    answer = talk.ask("What is 3+4?")
+    said = next(answer) + next(answer)
+    answer.close()
+    assert talk.messages[-1] == {"role": "assistant", "content": said}
+
+
+def test_a_question_that_cannot_be_answered_is_not_remembered(make):
+    talk = make(options={"max_tokens": 5000})
+    with pytest.raises(RequestError, match="1024"):
+        "".join(talk.ask("What is 3+4?"))
+    assert talk.messages == []
+
+
+def test_answers_go_to_the_output_and_the_rest_elsewhere(engine):
+    done = run(engine, "What is 3+4?\n/clear\n/what\n\n/exit\nWhat is 1+1?\n", "--max-tokens", "8")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stdout.strip().isdigit()
+    assert "there is no /what" in done.stderr
+
+
+def test_a_failed_answer_is_a_line_and_the_conversation_goes_on(engine):
+    done = run(engine, "x" * 3000 + "\nWhat is 3+4?\n")
+    assert done.returncode == 0
+    assert "1024" in done.stderr
+    assert done.stdout.strip().isdigit()
+
+
+@pytest.mark.parametrize("model", ["no-such/model", "tinker://session-x:train:0/weights/no"])
+def test_a_model_that_is_not_there_is_one_clear_line(engine, model):
+    done = run(engine, "hello\n", model=model)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert model in line
+
+
+def test_without_an_address_it_starts_an_engine_and_ends_it(tmp_path):
+    done = subprocess.run(
+        [*COMMAND, TINY, "--temperature", "0"],
+        input="What is 3+4?\n",
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TINKER_LOCAL_HOME": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().isdigit()
+    (log,) = (tmp_path / "logs").iterdir()
+    assert "parent process is gone" in log.read_text()
+
+
+def test_ctrl_c_clears_the_line_and_ctrl_d_ends_the_conversation(engine):
+    terminal, end = pty.openpty()
+    child = subprocess.Popen(
+        [*COMMAND, TINY, "--url", engine.base_url],
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        env={**os.environ, "TINKER_LOCAL_KEY": engine.api_key},
+        preexec_fn=hear_ctrl_c,
+    )
+    os.close(end)
+    seen = b""
+
+    def arrives(part, seconds):
+        nonlocal seen
+        while part not in seen:
+            if not select.select([terminal], [], [], seconds)[0]:
+                return False
+            seen += os.read(terminal, 4096)
+        seen = seen.split(part, 1)[1]
+        return True
+
+    def ctrl_c_brings_a_fresh_line():
+        child.send_signal(signal.SIGINT)
+        return arrives(b"> ", 5)
+
+    try:
+        assert arrives(b"> ", 60)
+        # pressed again where it was lost: readline may miss one that comes before it listens
+        assert any(ctrl_c_brings_a_fresh_line() for _ in range(6))
+        os.write(terminal, b"\x04")
+        assert child.wait(30) == 0
+    finally:
+        child.kill()
+        child.wait()
+        os.close(terminal)
+
+
+def test_ctrl_c_while_the_model_speaks_ends_the_answer_alone(capsys):
+    from tinker_local.cli import chat
+
+    class Interrupted(Conversation):
+        def _stream(self):
+            yield "12"
+            raise KeyboardInterrupt
+
+    talk = Interrupted("http://127.0.0.1:9", None, TINY)
+    chat._answer(talk, "hi")
+    said = capsys.readouterr()
+    assert said.out == "12"
+    assert "cut off" in said.err
+    assert talk.messages[-1] == {"role": "assistant", "content": "12"}
