@@ -24,8 +24,8 @@ os.environ["TINKER_TELEMETRY"] = "0"
 import numpy as np
 import tinker
 
+from tinker_local import start_engine
 from tinker_local.catalog.lookup import resolve
-from tinker_local.child_process import start
 from tinker_local.model.load import load_model
 from tinker_local.request_types import AdamParams, Datum, LoraSpec, LossRequest, SampleRequest
 from tinker_local.sampling.continuous_batching import Sampler
@@ -93,7 +93,7 @@ def start_seconds(model: str, home: Path) -> float:
     """From no process to the first token."""
     began = time.perf_counter()
     with (
-        start(home=home) as engine,
+        start_engine(home=home) as engine,
         tinker.ServiceClient(base_url=engine.base_url, api_key=engine.api_key) as service,
     ):
         client = service.create_sampling_client(base_model=model).result()
@@ -111,7 +111,7 @@ def main() -> None:
         print(f"start to first token: {min(seconds):.1f} s (each: {seconds})", flush=True)
         step, sample = compute_ms(options.repeats)
         with (
-            start(home=Path(folder)) as engine,
+            start_engine(home=Path(folder)) as engine,
             tinker.ServiceClient(base_url=engine.base_url, api_key=engine.api_key) as service,
         ):
             served_step, served_sample, thousand = served_ms(service, options.repeats)

@@ -13,7 +13,7 @@ import tinker
 from hypothesis import settings
 from starlette.testclient import TestClient
 
-from tinker_local.child_process import LocalEngine, start
+from tinker_local import LocalEngine, start_engine
 from tinker_local.server import make_app
 from tinker_local.service.service import Settings, make_service
 
@@ -70,7 +70,7 @@ def http(service) -> Iterator[TestClient]:
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory) -> Iterator[LocalEngine]:
     """A real server process with the real compute side; its model is `local/tiny`."""
-    with start(home=tmp_path_factory.mktemp("home")) as running:
+    with start_engine(home=tmp_path_factory.mktemp("home")) as running:
         yield running
 
 

@@ -40,7 +40,7 @@ def health(url: str) -> int:
 
 
 def test_an_engine_answers_when_start_returns_and_not_after_close(tmp_path):
-    with child_process.start(home=tmp_path) as engine:
+    with child_process.start_engine(home=tmp_path) as engine:
         assert engine.api_key.startswith("tml-")
         assert engine.base_url.startswith("http://127.0.0.1:")
         assert health(engine.base_url) == 200
@@ -52,14 +52,17 @@ def test_an_engine_answers_when_start_returns_and_not_after_close(tmp_path):
 
 
 def test_two_engines_run_side_by_side_on_one_home(tmp_path):
-    with child_process.start(home=tmp_path) as one, child_process.start(home=tmp_path) as other:
+    with (
+        child_process.start_engine(home=tmp_path) as one,
+        child_process.start_engine(home=tmp_path) as other,
+    ):
         assert one.base_url != other.base_url
         assert one.api_key != other.api_key
         assert health(one.base_url) == health(other.base_url) == 200
 
 
 def test_only_the_parent_has_the_key(tmp_path):
-    with child_process.start(home=tmp_path) as engine:
+    with child_process.start_engine(home=tmp_path) as engine:
         request = urllib.request.Request(f"{engine.base_url}/api/v1/sessions")
         with pytest.raises(urllib.error.HTTPError, match="401") as refused:
             urllib.request.urlopen(request)
@@ -70,8 +73,8 @@ def test_only_the_parent_has_the_key(tmp_path):
 
 def test_an_engine_that_cannot_start_says_why(tmp_path, monkeypatch):
     monkeypatch.setattr(child_process, "ARGUMENTS", ("serve", "--port", "99999", "--child"))
-    with pytest.raises(child_process.LaunchError, match="--port 99999"):
-        child_process.start(home=tmp_path)
+    with pytest.raises(child_process.EngineStartError, match="--port 99999"):
+        child_process.start_engine(home=tmp_path)
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
@@ -79,8 +82,8 @@ def test_the_engine_ends_with_its_parent_however_that_ends(tmp_path, end):
     program = textwrap.dedent(
         f"""
         import pathlib, time
-        from tinker_local.child_process import start
-        engine = start(home=pathlib.Path({str(tmp_path)!r}))
+        from tinker_local import start_engine
+        engine = start_engine(home=pathlib.Path({str(tmp_path)!r}))
         print(engine.process.pid, flush=True)
         time.sleep(600)
         """
@@ -102,7 +105,7 @@ def test_a_proxy_does_not_come_between(tmp_path, monkeypatch):
     monkeypatch.setenv("http_proxy", proxy)
     monkeypatch.setenv("NO_PROXY", "example.com")
     monkeypatch.setenv("no_proxy", "example.com")
-    with child_process.start(home=tmp_path) as engine:
+    with child_process.start_engine(home=tmp_path) as engine:
         assert health(engine.base_url) == 200
     assert os.environ["NO_PROXY"] == "example.com,127.0.0.1"
 

@@ -22,7 +22,7 @@ STOP_S = 10.0
 KEPT_LOGS = 20
 
 
-class LaunchError(Exception):
+class EngineStartError(Exception):
     """The engine did not start; the text ends with the last lines of its log."""
 
 
@@ -59,8 +59,8 @@ class LocalEngine:
         self.close()
 
 
-def start(*, home: Path | None = None) -> LocalEngine:
-    """Start an engine and return when it answers; `LaunchError` if it does not.
+def start_engine(*, home: Path | None = None) -> LocalEngine:
+    """Start an engine and return when it answers; `EngineStartError` if it does not.
 
     The SDK obeys `HTTP_PROXY` even for loopback, so this process's `NO_PROXY` is told to leave
     127.0.0.1 alone.
@@ -84,7 +84,7 @@ def start(*, home: Path | None = None) -> LocalEngine:
     if not line.startswith(READY):
         process.kill()
         engine.close()
-        raise LaunchError(f"the local engine did not start; {log} ends with:\n{_tail(log)}")
+        raise EngineStartError(f"the local engine did not start; {log} ends with:\n{_tail(log)}")
     engine.base_url = line.removeprefix(READY).strip()
     return engine
 

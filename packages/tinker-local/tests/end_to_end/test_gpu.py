@@ -7,7 +7,7 @@ import pytest
 import tinker
 import torch
 
-from tinker_local.child_process import start
+from tinker_local import start_engine
 from tinker_local.model.load import load_model
 from tinker_local.request_types import AdamParams, Datum, LoraSpec, SampleRequest
 from tinker_local.sampling.continuous_batching import Sampler
@@ -52,7 +52,7 @@ def test_the_sampler_says_what_the_trainer_says(folder, datum, request_of, run, 
 def test_a_loop_s_own_engine_uses_it_where_the_environment_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("TINKER_LOCAL_DEVICE", "cuda")
     with (
-        start(home=tmp_path) as engine,
+        start_engine(home=tmp_path) as engine,
         tinker.ServiceClient(base_url=engine.base_url, api_key=engine.api_key) as client,
     ):
         training = client.create_lora_training_client(base_model="local/tiny", rank=4).result()

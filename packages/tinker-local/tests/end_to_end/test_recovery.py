@@ -9,7 +9,7 @@ import pytest
 import tinker
 from tinker import types
 
-from tinker_local.child_process import start
+from tinker_local import start_engine
 
 TOKENS = [5, 6, 7, 8, 9, 10]
 DATA = [
@@ -35,7 +35,7 @@ def connect(engine):
 
 
 def test_training_resumes_to_the_bit_after_the_server_was_killed(tmp_path):
-    with start(home=tmp_path) as engine:
+    with start_engine(home=tmp_path) as engine:
         client = connect(engine)
         model = client.create_lora_training_client(base_model="local/tiny", rank=4, seed=3).result()
         losses(model, 3)
@@ -46,7 +46,7 @@ def test_training_resumes_to_the_bit_after_the_server_was_killed(tmp_path):
         half_done.result()
         os.kill(engine.process.pid, signal.SIGKILL)
         engine.process.wait()
-    with start(home=tmp_path) as engine, connect(engine) as client:
+    with start_engine(home=tmp_path) as engine, connect(engine) as client:
         rest = tinker.RestClient(base_url=engine.base_url, api_key=engine.api_key)
         run_id = path.split("/")[2]
         assert rest.get_training_run(run_id).result().last_checkpoint.tinker_path == path

@@ -95,7 +95,7 @@ def models(options: argparse.Namespace) -> None:
 
 def chat(options: argparse.Namespace) -> None:
     """With an engine of its own, unless it is told of one."""
-    from tinker_local.child_process import LaunchError, start
+    from tinker_local.child_process import EngineStartError, start_engine
     from tinker_local.cli.chat import Conversation, talk
     from tinker_local.storage.checkpoint_path import SCHEME
 
@@ -108,8 +108,8 @@ def chat(options: argparse.Namespace) -> None:
                 catalog.resolve(options.model)
             print("starting an engine ...", file=sys.stderr)
             try:
-                engine = stack.enter_context(start())
-            except LaunchError as error:
+                engine = stack.enter_context(start_engine())
+            except EngineStartError as error:
                 raise RequestError(str(error)) from error
             url, key = engine.base_url, engine.api_key
         conversation = Conversation(url, key, options.model, options.system, wishes)
