@@ -20,7 +20,6 @@ from tinker_rl import (
     Checkpoints,
     Config,
     Distillation,
-    EngineMessageCompleter,
     Evaluation,
     KLPenalty,
     Learning,
@@ -157,15 +156,6 @@ def test_a_folder_with_another_run_is_refused_before_anything_is_spent(
         match=r"holds a run of tinker_train\.optim\.adam\.Adam, not of tinker_rl\.config\.Config",
     ):
         read_config(config.run_dir)
-
-
-def test_a_message_completer_renders_samples_and_parses(renderer: Any, scripted: Any) -> None:
-    said = [*renderer.tokenizer.encode("4", add_special_tokens=False)]
-    sampler = scripted(lambda prompt, sample: [*said, *renderer.get_stop_sequences()])
-    complete = EngineMessageCompleter(client=sampler, renderer=renderer)
-    outcome = asyncio.run(complete([{"role": "user", "content": "2+2"}], seed=3))
-    assert outcome.message.text == "4"
-    assert sampler.calls[0][2].seed == 3
 
 
 def test_a_person_can_be_the_model(config: Config) -> None:

@@ -112,7 +112,7 @@ def test_a_coroutine_that_keeps_the_loop_is_named_once(caplog: pytest.LogCapture
         asyncio.run(run(watch.watch(blocks())))
         assert watch.seconds >= 0.02
     (record,) = caplog.records
-    assert "my_world.Slow kept the event loop to itself for more than 0.01 s" in record.message
+    assert "my_world.Slow blocked the event loop for more than 0.01 s" in record.message
     assert "in_threads" in record.message
 
 

@@ -32,7 +32,7 @@ from tinker_rl.errors import AllEpisodesFailedError, EnvironmentFailure
 from tinker_rl.loops.loop import Clients
 from tinker_rl.reporting.rollout_metrics import rollout_metrics
 from tinker_rl.reporting.transcripts import Transcripts
-from tinker_rl.rollout.groups import run_group, run_groups
+from tinker_rl.rollout.group import run_group, run_groups
 from tinker_rl.rollout.rollout_config import RolloutConfig
 from tinker_rl.stop_reason import (
     Completed,

@@ -30,7 +30,7 @@ class TokenCompleter(Protocol):
 
 
 @runtime_checkable
-class ManyTokenCompleter(Protocol):
+class ManyTokenCompleter(TokenCompleter, Protocol):
     """A TokenCompleter that answers one prompt several times in one call."""
 
     async def many(

@@ -1,36 +1,71 @@
-"""Structured concurrency: no task outlives its caller, and one error comes out as itself."""
+"""Structured concurrency: a task group that raises its first error itself; a bounded gather."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-async def all_of(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results, in order. The first error ends the other calls, and is raised as it is."""
-    with unwrapped_errors():
-        async with asyncio.TaskGroup() as tasks:
-            started = [tasks.create_task(call) for call in calls]
-    return [task.result() for task in started]
+def task_group() -> asyncio.TaskGroup:
+    """An `asyncio.TaskGroup` that raises the first error itself instead of an ExceptionGroup.
 
-
-class unwrapped_errors:  # noqa: N801  # a context manager, used like a function
-    """Raise the first error of a TaskGroup in the place of the group.
-
-    A class, not a generator: an `ExceptionGroup` that is handled inside a generator stays its
-    `__context__`, and a traceback would tell everything twice.
+    The error of the block comes first, then that of the first task to fail. The other tasks are
+    cancelled because of it, so their errors add nothing.
     """
+    return _TaskGroup()
 
-    def __enter__(self) -> None:
-        """Nothing to do."""
 
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        """Unwrap, however deep."""
-        first = error
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        if first is not None and first is not error:
+async def gather(
+    coroutines: Iterable[Coroutine[Any, Any, T]], *, limit: int | None = None
+) -> list[T]:
+    """Run coroutines concurrently, at most `limit` at once, and return their results in order.
+
+    The first error cancels the others and is raised as itself. Give a generator: it is advanced
+    only when there is room for its next coroutine.
+    """
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit must be at least 1, not {limit}")
+    room = None if limit is None else asyncio.Semaphore(limit)
+    remaining = iter(coroutines)
+    tasks: list[asyncio.Task[T]] = []
+    try:
+        async with task_group() as group:
+            while True:
+                if room is not None:
+                    await room.acquire()
+                coroutine = next(remaining, None)
+                if coroutine is None:
+                    break
+                tasks.append(group.create_task(coroutine))
+                if room is not None:
+                    tasks[-1].add_done_callback(lambda _: room.release())
+    finally:
+        if isinstance(coroutines, Sequence):
+            for coroutine in coroutines[len(tasks) :]:
+                coroutine.close()  # Python warns of a coroutine that is never awaited
+    return [task.result() for task in tasks]
+
+
+class _TaskGroup(asyncio.TaskGroup):
+    async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        try:
+            await super().__aexit__(kind, error, traceback)
+            return
+        except BaseExceptionGroup as errors:
+            if error is not None and not isinstance(error, asyncio.CancelledError):
+                return  # the `async with` statement raises the error of its block
+            first = _first(errors)
+        context = first.__context__
+        try:
             raise first
+        finally:
+            first.__context__ = context  # `raise` would add the cancellation of the block to it
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,4 +1,4 @@
-"""Users' functions, plain or async, called so that one that blocks does not stall the others."""
+"""Call users' functions, plain or async, so that one that blocks does not hold up the others."""
 
 from __future__ import annotations
 
@@ -18,11 +18,34 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from attrs import define
 
+from tinker_core import EngineError
+from tinker_rl.errors import EnvironmentFailure
+
 P = ParamSpec("P")
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
-_AWAITS = {"GET_AWAITABLE", "GET_ANEXT"}  # what await, async with and async for compile to
+_AWAITS = {"GET_AWAITABLE", "GET_ANEXT"}  # bytecode of await, async with and async for
+
+
+async def call_environment(
+    doing: str,
+    function: Callable[..., Awaitable[T]],
+    *args: Any,
+    stopwatch: Stopwatch | None = None,
+) -> T:
+    """The result of an environment's method. Its exceptions become EnvironmentFailure.
+
+    `doing` names the call in the message. EngineError passes unchanged: a failed call of an
+    opponent's or a judge's sampler is not the environment's fault.
+    """
+    calling = call(function, *args)
+    try:
+        return await (calling if stopwatch is None else stopwatch.watch(calling))
+    except EngineError:
+        raise
+    except Exception as error:
+        raise EnvironmentFailure(f"{doing}: {type(error).__name__}: {error}") from error
 
 
 @overload
@@ -32,8 +55,8 @@ async def call(function: Callable[..., T | Awaitable[T]], /, *args: Any, **kwarg
 async def call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """The function's result.
 
-    One that lets others run, an async function with an `await` in it, shares the event loop. Any
-    other one has a thread: plain functions, and async ones that never wait for anything.
+    An async function with an `await` in it runs on the event loop. Plain functions, and async ones
+    that never await, run in a thread of their own.
     """
     if never_awaits(function):
         return await in_thread(_run_through, function, *args, **kwargs)
@@ -44,7 +67,7 @@ async def call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
 
 
 def never_awaits(function: Callable[..., Any]) -> bool:
-    """Whether it is an async function whose code has no `await`, `async with` or `async for`."""
+    """True for an async function without `await`, `async with` or `async for` in its code."""
     code = getattr(function, "__code__", None)
     return isinstance(code, CodeType) and _never_awaits(code)
 
@@ -56,20 +79,20 @@ def _never_awaits(code: CodeType) -> bool:
 
 
 def _run_through(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """The result of a coroutine that has nothing to wait for, without an event loop."""
+    """The result of a coroutine that never suspends, without an event loop."""
     try:
         function(*args, **kwargs).send(None)
     except StopIteration as done:
         return done.value
-    raise AssertionError(f"{function!r:.80} waits, but its code has no await")
+    raise AssertionError(f"{function!r:.80} suspended, but its code has no await")
 
 
 async def in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """The call's result, from a thread of its own.
+    """The call's result, from a new thread.
 
-    Not `asyncio.to_thread`: its pool has a handful of threads, so that hanging calls stall the
-    others, and the interpreter waits for them at the end. Nobody waits for these, one for each
-    call; nor for their start, as `threading.Thread` does, which holds up the event loop.
+    `asyncio.to_thread` has a small pool: calls that hang would block later calls, and the
+    interpreter waits for them at exit. `threading.Thread` blocks the event loop until the thread
+    has started. A bare thread for each call does neither.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
@@ -86,7 +109,7 @@ async def in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) 
             refused = RuntimeError(f"{call!r:.60} raised StopIteration")
             refused.__cause__ = error
             _call_back(loop, settle, future.set_exception, refused)
-        except BaseException as error:  # noqa: BLE001  # handed on whole to who awaits it
+        except BaseException as error:  # noqa: BLE001  # raised again where the call is awaited
             _call_back(loop, settle, future.set_exception, error)
         else:
             _call_back(loop, settle, future.set_result, result)
@@ -96,15 +119,15 @@ async def in_thread(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) 
 
 
 def _call_back(loop: asyncio.AbstractEventLoop, settle: Callable[..., None], *args: Any) -> None:
-    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+    with suppress(RuntimeError):  # the loop is closed, so nobody awaits the result
         loop.call_soon_threadsafe(settle, *args)
 
 
 @define
 class Stopwatch:
-    """Adds up the seconds in which an environment's coroutines had the event loop for themselves.
+    """Adds up the time in which an environment's coroutines block the event loop.
 
-    Warns, once for each name, of one that kept it for longer than `patience` seconds at a time.
+    Logs one warning for each name whose coroutine blocks it longer than `patience` seconds.
     """
 
     name: str
@@ -113,7 +136,7 @@ class Stopwatch:
 
     @types.coroutine
     def watch(self, coroutine: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
-        """The coroutine's result. What it spends in waiting for others is not counted."""
+        """The coroutine's result. Time in which it is suspended does not count."""
         advance, value = coroutine.send, None
         while True:
             began = time.perf_counter()
@@ -129,15 +152,15 @@ class Stopwatch:
                     _warn_of(self.name, self.patience)
             try:
                 advance, value = coroutine.send, (yield waits_for)
-            except BaseException as error:  # noqa: BLE001  # handed on to the coroutine
+            except BaseException as error:  # noqa: BLE001  # thrown into the coroutine
                 advance, value = coroutine.throw, error
 
 
 @functools.cache
 def _warn_of(name: str, patience: float) -> None:
     logger.warning(
-        "%s kept the event loop to itself for more than %g s, and all other episodes waited: "
-        "if it blocks, do that in methods without an await, or give the environment to in_threads",
+        "%s blocked the event loop for more than %g s, and all other episodes waited: do blocking "
+        "work in methods without an await, or wrap the environment in in_threads",
         name,
         patience,
     )

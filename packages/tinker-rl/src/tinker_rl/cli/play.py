@@ -10,7 +10,7 @@ from attrs import define, field
 from tinker_render import Renderer
 from tinker_rl.completers import TokenCompleter
 from tinker_rl.envs.env import EnvGroupBuilder
-from tinker_rl.rollout.groups import run_group
+from tinker_rl.rollout.group import run_group
 from tinker_rl.rollout.rollout_config import RolloutConfig
 from tinker_rl.stop_reason import stop_name
 from tinker_rl.trajectory import Action, Observation, StopCondition, TrajectoryGroup

@@ -11,7 +11,7 @@ from attrs import field, frozen, validators
 
 from tinker_core import Comparison, Message, PreferenceModel, Reply
 from tinker_render import Renderer
-from tinker_rl.concurrency import all_of
+from tinker_rl.concurrency import gather
 from tinker_rl.envs.env import Env, EnvGroupBuilder
 from tinker_rl.envs.message_env import Messages, as_token_env
 from tinker_rl.envs.prompt_env import AnswerEnv
@@ -54,7 +54,7 @@ class PairwisePreferenceGroupBuilder(EnvGroupBuilder):
             pairs += [(j, i) for i, j in pairs]
         else:  # take turns at being the first
             pairs = [(j, i) if (i + j) % 2 else (i, j) for i, j in pairs]
-        verdicts = await all_of(self._judge(answers_G[i], answers_G[j]) for i, j in pairs)
+        verdicts = await gather(self._judge(answers_G[i], answers_G[j]) for i, j in pairs)
         wins_G = mean_wins(len(answers_G), pairs, verdicts)
         return [
             (

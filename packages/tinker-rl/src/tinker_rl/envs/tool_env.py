@@ -10,7 +10,7 @@ from typing import Literal
 from attrs import define, evolve, field, frozen, validators
 
 from tinker_core import Message, ToolCall, ToolSpec, UnparsedToolCall, as_conversation
-from tinker_rl.concurrency import all_of
+from tinker_rl.concurrency import gather
 from tinker_rl.envs.message_env import MessageEnv, Messages, MessageStep
 from tinker_rl.envs.tool import Grader, Tool, ToolResult, by_name, result_message, run_call
 from tinker_rl.stop_reason import Completed, MaxToolCalls, MaxTurns, StopReason, ToolStop
@@ -99,7 +99,7 @@ class ToolEnv(MessageEnv):
     async def _run(self, wanted: Sequence[ToolCall]) -> list[ToolResult]:
         tools = by_name(self.available)
         if self.rules.parallel:
-            return await all_of(run_call(tools, each) for each in wanted)
+            return await gather(run_call(tools, each) for each in wanted)
         return [await run_call(tools, each) for each in wanted]
 
     async def _end(self, stop: StopReason, metrics: Metrics | None = None) -> MessageStep:

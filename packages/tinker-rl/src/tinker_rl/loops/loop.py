@@ -12,7 +12,7 @@ from tinker_rl.config import Config
 from tinker_rl.data.dataset import RLData, RLDataset
 from tinker_rl.reporting.rollout_metrics import rollout_metrics
 from tinker_rl.reporting.transcripts import Decode, Transcripts
-from tinker_rl.rollout.groups import run_groups
+from tinker_rl.rollout.group import run_groups
 from tinker_rl.trajectory import Metrics, TrajectoryGroup
 from tinker_rl.update.optimizer_step import Shaper, Substep, batch_result, num_tokens
 from tinker_train import (

@@ -14,7 +14,7 @@ from tinker_rl.config import Config
 from tinker_rl.data.dataset import RLDataset
 from tinker_rl.envs.env import EnvGroupBuilder
 from tinker_rl.loops.loop import TRAINING
-from tinker_rl.rollout.groups import run_group
+from tinker_rl.rollout.group import run_group
 from tinker_rl.trajectory import TrajectoryGroup
 from tinker_train import task_group
 

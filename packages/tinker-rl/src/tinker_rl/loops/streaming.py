@@ -29,8 +29,8 @@ from tinker_rl.loops.loop import (
     optimizer_settings,
     transcripts_of,
 )
-from tinker_rl.rollout.groups import run_group
-from tinker_rl.rollout.seeds import Place
+from tinker_rl.rollout.group import run_group
+from tinker_rl.rollout.seed import Place
 from tinker_rl.trajectory import TrajectoryGroup, Transition
 from tinker_rl.update.optimizer_step import Piece, Substep, prepare, submit_piece
 from tinker_train import (

@@ -28,7 +28,7 @@ from tinker_rl.loops.loop import (
     optimizer_settings,
     transcripts_of,
 )
-from tinker_rl.rollout.groups import run_groups
+from tinker_rl.rollout.group import run_groups
 from tinker_rl.update.optimizer_step import prepare, submit_batch
 from tinker_train import (
     Moment,

@@ -31,3 +31,8 @@ class RolloutConfig:
     max_concurrent_groups: int = field(default=256, validator=validators.ge(1))
     """Groups under way at once. The episodes of a group always run together, for they may wait for
     each other."""
+
+    @property
+    def attempts(self) -> int:
+        """How often an episode may be started in total."""
+        return 1 + self.max_retries if self.on_failed_episode == "retry" else 1

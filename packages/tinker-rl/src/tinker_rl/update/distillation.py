@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tinker_core import ConfigError, DataError
 from tinker_render import Renderer
-from tinker_rl.concurrency import all_of
+from tinker_rl.concurrency import gather
 from tinker_rl.trajectory import ALL, TrajectoryGroup
 from tinker_rl.update.kl import kl_advantages
 from tinker_rl.update.kl_penalty import mean_gap, sampled_logprobs
@@ -133,7 +133,7 @@ class Teachers:
     ) -> Shaped:
         """Add what the teachers say; raises DataError for a group that has not just one teacher."""
         tags = [self._tag(groups_P[ledger.group]) for ledger in ledgers]
-        teacher_D = await all_of(
+        teacher_D = await gather(
             self.by_tag[tag].logprobs(ledger) for tag, ledger in zip(tags, ledgers, strict=True)
         )
         shaped, by_tag = [], defaultdict[str, list[int]](list)

@@ -9,7 +9,7 @@ import tinker
 from attrs import field, frozen, validators
 
 from tinker_core import ConfigError, EngineError
-from tinker_rl.concurrency import all_of
+from tinker_rl.concurrency import gather
 from tinker_rl.trajectory import TrajectoryGroup
 from tinker_rl.update.kl import kl_advantages
 from tinker_rl.update.optimizer_step import Shaped
@@ -40,7 +40,7 @@ class Reference:
         self, ledgers: Sequence[TokenLedger], groups_P: Sequence[TrajectoryGroup]
     ) -> Shaped:
         """Add the penalty less its mean over the batch, so that it changes no average advantage."""
-        reference_D = await all_of(sampled_logprobs(self.client, ledger) for ledger in ledgers)
+        reference_D = await gather(sampled_logprobs(self.client, ledger) for ledger in ledgers)
         more_D = [
             kl_advantages(
                 ledger.sampled_logprobs,
