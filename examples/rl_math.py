@@ -31,7 +31,7 @@ from tinker_rl import (
     new_run_dir,
     train,
 )
-from tinker_rl.data.problem_file import number
+from tinker_rl.data.answer_match import number
 from tinker_train import Adam
 
 SYSTEM = "Solve the problem step by step. Put the final answer in \\boxed{}."

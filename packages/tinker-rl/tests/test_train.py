@@ -191,11 +191,11 @@ def test_builders_are_found_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["fly"], "no such command: 'fly'"),
+        (["fly"], "unknown command 'fly'"),
         (["train"], "--env module:Builder"),
         (["distill", "--env", "no_such_module:X"], "cannot be imported"),
         (["train", "--env", "no_such_module:X"], "cannot be imported"),
-        (["play"], "which builder"),
+        (["play"], "the builder is missing"),
         (["resume", "no/such/run"], "holds no run"),
     ],
 )

@@ -15,6 +15,7 @@ import inspect
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,8 +23,9 @@ import attrs
 import tyro
 from attrs import evolve, frozen
 
-from tinker_core import ConfigError, PostTrainingError
-from tinker_render import get_recommended_renderer_name, get_renderer, get_tokenizer
+from tinker_core import ConfigError
+from tinker_core.command_line import Command, run_command_line
+from tinker_render import renderer_for
 from tinker_rl.cli.play import play
 from tinker_rl.cli.script import config_class, plain_config
 from tinker_rl.config import Config
@@ -33,86 +35,94 @@ from tinker_train import Existing
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; what our packages raise on purpose ends it with one line and status 2."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    """Run the `tinker-rl` command."""
     if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # where a user's environments lie
-    try:
-        match given:
-            case ["train", *rest]:
-                _train(rest)
-            case ["distill", *rest]:
-                _distill(rest)
-            case ["resume", *rest]:
-                tyro.cli(Resume, prog="tinker-rl resume", args=rest)()
-            case ["play", *rest]:
-                _play(rest)
-            case ["-h" | "--help"]:
-                print(__doc__)
-            case _:
-                raise ConfigError(f"no such command: {' '.join(given[:1])!r}\n{__doc__}")
-    except PostTrainingError as error:
-        print(f"tinker-rl: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.path.insert(0, os.getcwd())  # for environments in the user's modules
+    run_command_line("tinker-rl", _parse, arguments)
+
+
+def _parse(arguments: list[str]) -> Command:
+    match arguments:
+        case ["train", *rest]:
+            return _parse_train(rest)
+        case ["distill", *rest]:
+            return _parse_distill(rest)
+        case ["resume", *rest]:
+            resumed = tyro.cli(Resume, prog="tinker-rl resume", args=rest)
+            return resumed
+        case ["play", *rest]:
+            return _parse_play(rest)
+        case ["-h" | "--help"]:
+            return partial(print, __doc__)
+    raise ConfigError(
+        f"unknown command {' '.join(arguments[:1])!r}; the commands are train, distill, resume and "
+        "play (tinker-rl --help)"
+    )
 
 
 @frozen(kw_only=True)
 class Resume:
-    """Go on with a run that was interrupted."""
+    """Continue an interrupted run."""
 
-    run: tyro.conf.Positional[str]
-    """The run's folder."""
+    run: tyro.conf.Positional[Path]
+    """Run directory."""
 
     def __call__(self) -> None:
-        """Do it."""
-        resume(Path(self.run))
+        resume(self.run)
 
 
-def _train(arguments: list[str]) -> None:
+def _parse_train(arguments: list[str]) -> Command:
     name, rest = _take_option(arguments, "--env")
     if name is None:
-        raise ConfigError("say what to learn in: --env module:Builder")
+        raise ConfigError("--env module:Builder is missing: it names the environments to train in")
     command = tyro.cli(
         _train_command(find_builder(name)),
         prog="tinker-rl train",
         description=Config.__doc__,
         args=rest,
     )
-    train(plain_config(command.config), existing=command.existing)
+    config = plain_config(command.config)
+    return lambda: _run(config, command.existing)
 
 
-def _distill(arguments: list[str]) -> None:
+def _parse_distill(arguments: list[str]) -> Command:
     name, rest = _take_option(arguments, "--env")
     command = tyro.cli(
         _distill_command(find_builder(name or "tinker_rl:PromptFile")),
         prog="tinker-rl distill",
-        description="On-policy distillation: the student answers, a teacher says how well.",
+        description="On-policy distillation: the student answers, and a teacher scores each token.",
         args=rest,
     )
-    config = plain_config(command.config)
     distillation = Distillation(
         teachers=(command.teacher,), coefficient=command.coefficient, discount=command.discount
     )
-    train(evolve(config, distillation=distillation), existing=command.existing)
+    config = evolve(plain_config(command.config), distillation=distillation)
+    return lambda: _run(config, command.existing)
 
 
-def _play(arguments: list[str]) -> None:
+def _run(config: Config, existing: Existing) -> None:
+    train(config, existing=existing)
+
+
+def _parse_play(arguments: list[str]) -> Command:
     if not arguments or arguments[0].startswith("-"):
-        raise ConfigError("say which builder to play: tinker-rl play module:Builder")
+        raise ConfigError("the builder is missing: tinker-rl play module:Builder")
     name, *rest = arguments
     builder = find_builder(name)
     if not hasattr(builder, "build"):
-        raise ConfigError(f"{name} asks models, and has no build(renderer, seed) to play without")
-    settings = tyro.cli(_play_command(builder), prog="tinker-rl play", args=rest)
-    tokenizer = get_tokenizer(settings.model)
-    renderer = get_renderer(get_recommended_renderer_name(settings.model), tokenizer)
+        raise ConfigError(f"{name} asks models and has no build(renderer, seed) to play without")
+    return partial(_play, tyro.cli(_play_command(builder), prog="tinker-rl play", args=rest))
+
+
+def _play(settings: Any) -> None:
+    renderer = renderer_for(settings.model)
     data = settings.data.build(renderer=renderer, seed=settings.seed)
     groups = data.train.get_batch(0)
     asyncio.run(play(groups[min(settings.group, len(groups) - 1)], renderer))
 
 
 def find_builder(name: str) -> type:
-    """The class of a builder of data by `module:Class`; raises ConfigError for none."""
+    """The class of a data builder, by `module:Class`. Raises ConfigError."""
     module, _, attribute = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
@@ -121,8 +131,8 @@ def find_builder(name: str) -> type:
     builds = hasattr(found, "build") or hasattr(found, "build_on")
     if not (inspect.isclass(found) and attrs.has(found) and builds):
         raise ConfigError(
-            f"{name} is no builder: an attrs class with build(renderer, seed), "
-            "or build_on(service, renderer, seed)"
+            f"{name} is not a builder: expected an attrs class with build(renderer, seed) or "
+            "build_on(service, renderer, seed)"
         )
     return found
 
@@ -138,7 +148,7 @@ def _distill_command(builder: type) -> Any:
 
 
 def _config_fields(builder: type) -> dict[str, Any]:
-    """The config with its data of that class, so that the command line knows the class's fields."""
+    """The config with `data` of that class, so that the command line knows the class's fields."""
     of: Any = Annotated[config_class(builder), tyro.conf.arg(name=""), tyro.conf.FlagConversionOff]
     return {"config": of, "existing": Existing}
 
@@ -157,7 +167,7 @@ def _frozen(name: str, fields: dict[str, Any], **defaults: Any) -> Any:
 
 
 def _take_option(arguments: list[str], name: str) -> tuple[str | None, list[str]]:
-    """The value of an option, None where it is not there, and the other arguments."""
+    """The value of an option, None if it is absent, and the other arguments."""
     for i, argument in enumerate(arguments):
         if argument.startswith(f"{name}="):
             return argument.removeprefix(f"{name}="), [*arguments[:i], *arguments[i + 1 :]]

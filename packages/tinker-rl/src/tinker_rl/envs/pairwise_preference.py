@@ -11,11 +11,11 @@ from attrs import field, frozen, validators
 
 from tinker_core import Comparison, Message, PreferenceModel, Reply
 from tinker_render import Renderer
-from tinker_rl.concurrency import gather
 from tinker_rl.envs.env import Env, EnvGroupBuilder
 from tinker_rl.envs.message_env import Messages, as_token_env
 from tinker_rl.envs.prompt_env import AnswerEnv
 from tinker_rl.trajectory import Metrics, Trajectory
+from tinker_train import gather
 
 Pair = tuple[int, int]
 

@@ -9,7 +9,6 @@ from attrs import define, field, frozen
 
 from tinker_core import DataError
 from tinker_rl.completers import ManyTokenCompleter, TokenCompleter
-from tinker_rl.concurrency import gather, task_group
 from tinker_rl.envs.env import Env, EnvGroupBuilder
 from tinker_rl.errors import EnvironmentFailure
 from tinker_rl.rollout.episode import run_episode
@@ -18,6 +17,7 @@ from tinker_rl.rollout.seed import Place, seed_at
 from tinker_rl.rollout.shared_first_turn import SharedFirstTurn
 from tinker_rl.trajectory import EpisodeFailure, Metrics, Trajectory, TrajectoryGroup
 from tinker_rl.user_code import call_environment
+from tinker_train import gather, task_group
 
 
 async def run_groups(

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from tinker_core import ConfigError, DataError
 from tinker_render import Renderer
-from tinker_rl.concurrency import gather
 from tinker_rl.trajectory import ALL, TrajectoryGroup
 from tinker_rl.update.kl import kl_advantages
 from tinker_rl.update.kl_penalty import mean_gap, sampled_logprobs
 from tinker_rl.update.optimizer_step import Shaped
 from tinker_rl.update.training_sequence import Floats, TokenLedger, add_to_advantages
+from tinker_train import gather
 
 T = TypeVar("T", bound=np.generic)
 _PROBE = (

@@ -9,12 +9,11 @@ import tinker
 from attrs import field, frozen, validators
 
 from tinker_core import ConfigError, EngineError
-from tinker_rl.concurrency import gather
 from tinker_rl.trajectory import TrajectoryGroup
 from tinker_rl.update.kl import kl_advantages
 from tinker_rl.update.optimizer_step import Shaped
 from tinker_rl.update.training_sequence import Floats, TokenLedger, add_to_advantages, model_input
-from tinker_train import engine_errors
+from tinker_train import engine_errors, gather
 
 
 @frozen(kw_only=True)
