@@ -1,6 +1,7 @@
 """Problems from a file: what is right, what is held out, and rows that cannot be used."""
 
 import asyncio
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -64,3 +65,20 @@ def test_rows_that_cannot_be_used_say_where_they_are(
         ProblemFile(path=path, test_rows=1).build(renderer=renderer, seed=0)
     with pytest.raises(DataError, match="no such file"):
         ProblemFile(path=tmp_path / "none").build(renderer=renderer, seed=0)
+
+
+def test_a_compressed_file_gives_the_same_problems(tmp_path: Path, renderer: Any) -> None:
+    plain = write(tmp_path / "rows.jsonl", [{"question": f"{i}", "answer": i} for i in range(9)])
+    packed = tmp_path / "rows.jsonl.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    one, other = (ProblemFile(path=p).build(renderer=renderer, seed=2) for p in (plain, packed))
+    for batch in range(2):
+        assert questions(one.train.get_batch(batch)) == questions(other.train.get_batch(batch))
+
+
+def test_a_group_is_made_when_its_batch_is_asked_for(tmp_path: Path, renderer: Any) -> None:
+    path = write(tmp_path / "rows.jsonl", [{"question": "a", "answer": 1}] * 2)
+    train = ProblemFile(path=path, groups_per_batch=1).build(renderer=renderer, seed=0).train
+    assert questions(train.get_batch(0)) == ["a"]
+    path.write_text(path.read_text().replace('"a"', '"b"'))
+    assert questions(train.get_batch(0)) == ["b"]
