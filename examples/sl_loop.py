@@ -35,7 +35,7 @@ class OnItsWay:
 
 async def finish(step: OnItsWay, run: RunDirectory) -> None:
     """Wait for a step, write its row, and only then record the checkpoint that contains it."""
-    result = await tt.step_result(step.step, number=step.number)
+    result = await tt.finish_step(step.step, number=step.number)
     nll = tt.weighted_nll(step.datums, result.outputs).per_token
     tt.JsonlSink(run.metrics_file).log_metrics({"train/nll": nll}, step.number)
     if step.saving is not None:
@@ -62,7 +62,7 @@ async def train(engine: tt.Engine, folder: Path, stop_after: int) -> None:
     for batch in data.batches(position):
         if number >= min(STEPS, stop_after):
             break
-        datums = normalise_weights(batch.datums, "per_token")
+        datums = normalise_weights(batch.datums, "token")
         step = tt.submit_step(
             client, datums, tt.adam_params(ADAM, tt.lr_multiplier(SCHEDULE, number, STEPS))
         )

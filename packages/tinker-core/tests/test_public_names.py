@@ -9,7 +9,15 @@ import tinker_core
 def test_the_public_names_are_these() -> None:
     assert sorted(tinker_core.__all__) == [
         *("CheckpointError", "Comparison", "ConfigError", "CutShort", "DataError", "EngineError"),
-        *("ImagePart", "Malformed", "Message", "Outcome", "Part", "PostTrainingError"),
+        *(
+            "ImagePart",
+            "Malformed",
+            "Message",
+            "Normalisation",
+            "Outcome",
+            "Part",
+            "PostTrainingError",
+        ),
         *("PreferenceModel", "RenderError", "Reply", "RewardModel", "Role", "RunDirectoryError"),
         *("TextPart", "ThinkingPart", "TokenizerError", "ToolCall", "ToolSpec"),
         "UnparsedToolCall",

@@ -115,9 +115,9 @@ def datum_with(weights_N):
     ("how", "expected"),
     [
         # three tokens count in all: each is a third of the loss
-        ("per_token", [[0, 1 / 3], [1 / 3, 1 / 3]]),
+        ("token", [[0, 1 / 3], [1 / 3, 1 / 3]]),
         # two datums: the first is half of the loss, the second's two tokens a quarter each
-        ("per_example", [[0, 1 / 2], [1 / 4, 1 / 4]]),
+        ("sequence", [[0, 1 / 2], [1 / 4, 1 / 4]]),
         ("none", [[0, 1], [1, 1]]),
     ],
 )

@@ -91,9 +91,9 @@ def engine_home(tmp_path: Path) -> Path:
 def run_on_double(engine_home, renderer):
     """Run a config on the double, as `train` does on a real engine."""
 
-    def run(config: Config, service: object = None):
+    def run(config: Config, service: object = None, evaluators=()):
         service = service or BigramService(engine_home, vocab_size=VOCABULARY)
         engine = Engine(service=service, kind="local", description="the bigram double")
-        return asyncio.run(train_on(engine, config, open_data(config, renderer)))
+        return asyncio.run(train_on(engine, config, open_data(config, renderer), evaluators))
 
     return run

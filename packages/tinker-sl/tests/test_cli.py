@@ -20,8 +20,8 @@ def double_everywhere(monkeypatch, make_engine, renderer):
     def connect():
         yield make_engine()
 
-    for module in ("training", "sampling", "dry_run"):
-        monkeypatch.setattr(sys.modules[f"tinker_sl.{module}"], "connect", connect)
+    for module in ("tinker_train.training", "tinker_sl.sampling", "tinker_sl.dry_run"):
+        monkeypatch.setattr(sys.modules[module], "connect", connect)
     for module in ("training", "sampling"):
         monkeypatch.setattr(f"tinker_sl.{module}.renderer_for", lambda model, name=None: renderer)
 

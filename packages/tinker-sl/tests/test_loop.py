@@ -12,7 +12,6 @@ from tinker_core import ConfigError, DataError, EngineError
 from tinker_core.testing import BigramService
 from tinker_data import Batching, ConversationFile, Position, Reading, Rendering
 from tinker_sl import Checkpoints, Evaluation, run_length, supervised_loop, train_on
-from tinker_sl.evaluation import patience_is_over
 from tinker_train import (
     Adam,
     Constant,
@@ -24,6 +23,7 @@ from tinker_train import (
     read_metrics,
 )
 from tinker_train.files import read_rows
+from tinker_train.loop.early_stopping import should_stop_early
 from tinker_train.run.directory import RunDirectory
 
 
@@ -184,12 +184,12 @@ def test_only_so_many_checkpoints_are_kept_and_the_last_one_always(
 ):
     service = BigramService(engine_home, vocab_size=300)
 
-    async def forget(path):
+    async def delete(path):
         service.file(path).unlink()
 
     config = make_config(checkpoints=Checkpoints(every=Every(steps=2), keep=2))
     data = config.data.build(renderer=renderer, seed=0)
-    asyncio.run(train_on(evolve(make_engine(service), forget=forget), config, data))
+    asyncio.run(train_on(evolve(make_engine(service), delete_checkpoint=delete), config, data))
     records = records_of(config)
     assert [record.step for record in records] == [6, 8, 10]
     saved = {service.file(record.state_path) for record in records}
@@ -382,4 +382,4 @@ def test_a_report_lies_beside_the_run_when_it_is_over(run_on_double, make_config
 )
 def test_patience_counts_measurements_since_the_best(values, patience, over):
     rows = [{"step": i, "test/nll": value} for i, value in enumerate(values)]
-    assert patience_is_over(Evaluation(patience=patience), rows) is over
+    assert should_stop_early(Evaluation(patience=patience), rows) is over

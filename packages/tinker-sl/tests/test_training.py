@@ -30,8 +30,9 @@ def double_everywhere(monkeypatch, make_engine, renderer):
         connected.append(1)
         yield make_engine()
 
+    for module in ("tinker_train.training", "tinker_sl.training", "tinker_sl.sampling"):
+        monkeypatch.setattr(f"{module}.connect", connect)
     for module in ("training", "sampling"):
-        monkeypatch.setattr(f"tinker_sl.{module}.connect", connect)
         monkeypatch.setattr(f"tinker_sl.{module}.renderer_for", lambda model, name=None: renderer)
     return connected
 

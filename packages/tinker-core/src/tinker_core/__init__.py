@@ -1,6 +1,6 @@
 """The nouns of post-training on the Tinker API: messages, datums, outcomes, errors."""
 
-from tinker_core.datum import datum_from_model_input_weights, next_token_datum
+from tinker_core.datum import Normalisation, datum_from_model_input_weights, next_token_datum
 from tinker_core.errors import (
     CheckpointError,
     ConfigError,
@@ -38,6 +38,7 @@ __all__ = [
     "ImagePart",
     "Malformed",
     "Message",
+    "Normalisation",
     "Outcome",
     "Part",
     "PostTrainingError",

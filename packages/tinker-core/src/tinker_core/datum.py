@@ -12,6 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from tinker_core.errors import DataError
 
 Reduction = Literal["none", "mean"]
+Normalisation = Literal["token", "sequence", "none"]
+"""How the loss of a batch is averaged.
+
+token      over its tokens: a long sequence counts more than a short one
+sequence   over its sequences, each the mean over its tokens: every sequence counts the same
+none       not at all: a sum, which grows with batch and length
+"""
 
 
 def next_token_datum(tokens: Sequence[int], **per_token: ArrayLike) -> tinker.Datum:

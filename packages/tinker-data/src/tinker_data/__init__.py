@@ -18,7 +18,6 @@ from tinker_data.builders import (
     tulu3,
 )
 from tinker_data.datums import (
-    Normalisation,
     RenderedRow,
     Rendering,
     conversation_to_datum,
@@ -57,7 +56,6 @@ __all__ = [
     "JsonlStream",
     "Layout",
     "MixedStream",
-    "Normalisation",
     "Opening",
     "ParquetStream",
     "Place",

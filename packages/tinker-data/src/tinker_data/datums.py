@@ -12,6 +12,7 @@ from attrs import field, frozen, validators
 from tinker_core import (
     DataError,
     Message,
+    Normalisation,
     RenderError,
     datum_from_model_input_weights,
 )
@@ -20,7 +21,6 @@ from tinker_data.rows import Conversation
 from tinker_render import Renderer, TrainOnWhat
 
 TooLong = Literal["truncate", "drop", "error"]
-Normalisation = Literal["per_token", "per_example", "none"]
 
 
 def conversation_to_datum(
@@ -107,16 +107,11 @@ def _datum(
 
 
 def normalise_weights(datums: Sequence[tinker.Datum], how: Normalisation) -> list[tinker.Datum]:
-    """The datums with weights that make the loss of the batch a mean.
-
-    per_token    over all tokens of the batch: a long answer counts more than a short one
-    per_example  over the datums of the means over their tokens: each datum counts the same
-    none         as they are: a sum, which grows with the batch
-    """
+    """The datums with weights that average the batch's loss, see `tinker_core.Normalisation`."""
     if how == "none":
         return list(datums)
     weights = [np.asarray(datum.loss_fn_inputs["weights"].to_numpy()) for datum in datums]
-    if how == "per_token":
+    if how == "token":
         totals = [float(sum(weights_N.sum() for weights_N in weights))] * len(datums)
     else:
         totals = [float(weights_N.sum()) * len(datums) for weights_N in weights]

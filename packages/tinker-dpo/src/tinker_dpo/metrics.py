@@ -23,39 +23,25 @@ test/kl_to_reference        nats per response, of the policy's own samples, see 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from attrs import frozen
+from collections.abc import Sequence
 
 from tinker_dpo.custom_loss import datums_of
 from tinker_dpo.data.batches import ItemBatch
 from tinker_dpo.data.rendering import RenderedItem
 from tinker_dpo.objectives.objective import TokenLoss
-from tinker_train import SubmittedStep, step_result
+from tinker_train import SubmittedStep, finish_step
 
 
-@frozen(kw_only=True, eq=False)
-class Step:
-    """A training step on its way."""
-
-    number: int
-    """Counts from 1."""
-    batch: ItemBatch
-    value: TokenLoss
-    submitted: SubmittedStep
-    known: Mapping[str, float]
-    """Metrics that need no answer."""
-
-
-async def step_metrics(step: Step) -> dict[str, float]:
-    """The metrics of a step, once it has come back; raises EngineError if it failed."""
-    result = await step_result(step.submitted, number=step.number)
+async def step_metrics(
+    step: SubmittedStep, batch: ItemBatch, value: TokenLoss, *, number: int
+) -> dict[str, float]:
+    """The metrics of the step of that number, when it arrives; raises EngineError if it failed."""
+    result = await finish_step(step, number=number)
     return {
-        "epoch": step.batch.position.epoch,
-        **value_metrics("train", step.value),
-        "num_pairs": len(step.batch.items),
-        "num_tokens": num_tokens(step.batch.items),
-        **step.known,
+        "epoch": batch.position.epoch,
+        **value_metrics("train", value),
+        "num_pairs": len(batch.items),
+        "num_tokens": num_tokens(batch.items),
         **{f"optim/{key}": value for key, value in result.optim_metrics.items()},
     }
 

@@ -77,12 +77,14 @@ def test_kl_and_evaluators_are_measured_with_the_held_out_pairs(
         evaluators=(CountTokens(),),
         schedule=Constant(),
     )
-    run_on_double(config)
+    evaluators = [builder.build(renderer=None) for builder in config.evaluators]
+    run_on_double(config, evaluators=evaluators)
     rows = [row for row in read_metrics(config.run_dir / "metrics.jsonl") if "test/loss" in row]
     assert [row["step"] for row in rows] == [0, 5, 10]
     assert rows[0]["test/kl_to_reference"] == pytest.approx(0.0, abs=1e-4)
     assert rows[-1]["test/kl_to_reference"] > 1.0
     assert all(row["test/length"] == 3 for row in rows)
-    run_on_double(evolve(config, run_dir=config.run_dir.with_name("again")))
+    again = evolve(config, run_dir=config.run_dir.with_name("again"))
+    run_on_double(again, evaluators=evaluators)
     again = read_metrics(config.run_dir.with_name("again") / "metrics.jsonl")
     assert again[-1]["test/kl_to_reference"] == rows[-1]["test/kl_to_reference"]

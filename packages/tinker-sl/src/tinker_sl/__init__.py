@@ -2,12 +2,12 @@
 
 from tinker_render import renderer_for
 from tinker_sl.bits_per_byte import bits_per_byte
-from tinker_sl.config import Config, Evaluation, EvaluatorBuilder
+from tinker_sl.config import Config
 from tinker_sl.dry_run import dry_run
 from tinker_sl.loop import run_length, supervised_loop
 from tinker_sl.sampling import Sampling, answer, sample_run
-from tinker_sl.training import read_config, resume, train, train_on
-from tinker_train import Checkpoints, TrainResult
+from tinker_sl.training import open_data, read_config, resume, train, train_on
+from tinker_train import Checkpoints, Evaluation, EvaluatorBuilder, TrainResult
 
 __all__ = [
     "Checkpoints",
@@ -19,6 +19,7 @@ __all__ = [
     "answer",
     "bits_per_byte",
     "dry_run",
+    "open_data",
     "read_config",
     "renderer_for",
     "resume",

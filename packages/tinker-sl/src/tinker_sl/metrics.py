@@ -15,50 +15,38 @@ tokens_per_second           num_tokens in time/step
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import tinker
-from attrs import frozen
 
 from tinker_data import Batch
 from tinker_sl.bits_per_byte import bits_per_byte
-from tinker_train import SubmittedStep, datum_weights, scope, step_result, weighted_nll
+from tinker_train import SubmittedStep, datum_weights, finish_step, scope, weighted_nll
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-@frozen(kw_only=True)
-class Step:
-    """A training step on its way."""
-
-    number: int
-    """Counts from 1."""
-    batch: Batch
-    submitted: SubmittedStep
-    known: Mapping[str, float]
-    """Metrics that need no answer."""
-
-
-async def step_metrics(step: Step, tokenizer: PreTrainedTokenizerBase | None) -> dict[str, float]:
-    """The metrics of a step, once it has come back; raises EngineError if it failed."""
-    with scope("step", number=step.number):
-        result = await step_result(step.submitted, number=step.number)
-    datums = step.batch.datums
+async def step_metrics(
+    step: SubmittedStep, batch: Batch, *, number: int, tokenizer: PreTrainedTokenizerBase | None
+) -> dict[str, float]:
+    """The metrics of the step of that number, when it arrives; raises EngineError if it failed."""
+    with scope("step", number=number):
+        result = await finish_step(step, number=number)
+    datums = batch.datums
     bits = {}
     if tokenizer is not None:
         bits["train/bpb"] = bits_per_byte(datums, result.outputs, tokenizer)
     return {
-        "epoch": step.batch.position.epoch,
+        "epoch": batch.position.epoch,
         "train/nll": weighted_nll(datums, result.outputs).per_token,
         **bits,
         "num_sequences": len(datums),
         "num_tokens": num_tokens(datums),
         "num_loss_tokens": sum(int(np.count_nonzero(datum_weights(datum))) for datum in datums),
-        **step.batch.counts,
-        **step.known,
+        **batch.counts,
         **{f"optim/{key}": value for key, value in result.optim_metrics.items()},
     }
 

@@ -1,4 +1,4 @@
-"""From a config to a trained model: opens the data, finds an engine, and runs the loop."""
+"""Training from a config: open the data, find an engine, run the loop."""
 
 from __future__ import annotations
 
@@ -16,42 +16,67 @@ from tinker_train import (
     Existing,
     SamplingClientEvaluator,
     TrainResult,
-    check_run_directory,
     connect,
     read_run_config,
-    say_end,
+    run_training,
     training_run,
-    while_engine_lives,
 )
 
 
 def train(config: Config, *, existing: Existing = "refuse") -> TrainResult:
-    """Run the config to its end; with `existing="resume"`, go on with the run in its folder.
+    """Train from a config to its end; `existing="resume"` continues the run in its directory.
 
-    Everything that can be found wrong without an engine is found first, and a run directory is made
+    Everything that can be checked without an engine is checked first, and the run directory is made
     only when there is a model to train. Raises what is in `tinker_core.errors`.
     """
-    check_run_directory(config.run_dir, config, existing)
-    renderer = renderer_of(config)
-    data = config.data.build(renderer=renderer, seed=config.seed)
-    evaluators = [builder.build(renderer=renderer) for builder in config.evaluators]
-    with connect() as engine:
-        work = train_on(engine, config, data, evaluators)
-        return asyncio.run(while_engine_lives(engine, work))
+    return run_training(config, _prepare, train_on, existing=existing)
+
+
+def resume(run_dir: Path) -> TrainResult:
+    """Continue the run in a directory with its own config; the directory may have moved."""
+    return train(read_config(run_dir), existing="resume")
+
+
+def read_config(run_dir: Path) -> Config:
+    """The config of the run in a directory; raises RunDirectoryError or ConfigError."""
+    return read_run_config(run_dir, Config)
+
+
+async def train_on(
+    engine: Engine,
+    config: Config,
+    data: SupervisedData | None = None,
+    evaluators: Sequence[SamplingClientEvaluator] | None = None,
+) -> TrainResult:
+    """Train on a connected engine; data and evaluators are those of the config unless given."""
+    data = open_data(config) if data is None else data
+    evaluators = build_evaluators(config) if evaluators is None else evaluators
+    async with training_run(engine, config) as (training, run):
+        return await supervised_loop(config, training, data, run, evaluators)
+
+
+def open_data(config: Config) -> SupervisedData:
+    """The data of a config; raises DataError for what cannot be used."""
+    return config.data.build(renderer=renderer_of(config), seed=config.seed)
+
+
+def build_evaluators(config: Config) -> list[SamplingClientEvaluator]:
+    """The evaluators of a config."""
+    return [builder.build(renderer=renderer_of(config)) for builder in config.evaluators]
 
 
 def renderer_of(config: Config) -> Renderer:
-    """How the run's chats become tokens.
+    """The renderer of a config.
 
-    Raises ConfigError; a TokenizerError names the engine's models.
+    Raises ConfigError; for an unknown model, a TokenizerError that lists the engine's models.
     """
     try:
         return renderer_for(config.model, config.renderer)
     except TokenizerError as error:
-        raise TokenizerError(f"{error}; {_models_there()}") from error
+        raise TokenizerError(f"{error}; {_models_of_engine()}") from error
 
 
-def _models_there() -> str:
+def _models_of_engine() -> str:
     try:
         with connect() as engine:
             names = asyncio.run(engine.models()) if engine.models is not None else ()
@@ -60,24 +85,5 @@ def _models_there() -> str:
         return str(error)
 
 
-def resume(run_dir: Path) -> TrainResult:
-    """Go on with the run in a folder, by the config that lies there; the folder may have moved."""
-    return train(read_config(run_dir), existing="resume")
-
-
-async def train_on(
-    engine: Engine,
-    config: Config,
-    data: SupervisedData,
-    evaluators: Sequence[SamplingClientEvaluator] = (),
-) -> TrainResult:
-    """Run the loop on an engine that is connected, in a run directory that is new or taken up."""
-    async with training_run(engine, config) as (training, run):
-        result = await supervised_loop(config, training, data, run, evaluators)
-        say_end(run, result)
-    return result
-
-
-def read_config(run_dir: Path) -> Config:
-    """The config of the run in a folder; raises RunDirectoryError or ConfigError."""
-    return read_run_config(run_dir, Config)
+def _prepare(config: Config) -> tuple[SupervisedData, list[SamplingClientEvaluator]]:
+    return open_data(config), build_evaluators(config)

@@ -2,6 +2,7 @@
 
 from tinker_train.checkpoint.record import CheckpointRecord, last_checkpoint, read_checkpoints
 from tinker_train.checkpoint.save import SubmittedCheckpoint, finish_checkpoint, submit_checkpoint
+from tinker_train.checkpoint.settings import Checkpoints
 from tinker_train.concurrency import gather, task_group
 from tinker_train.config.cadence import (
     Cadence,
@@ -16,33 +17,35 @@ from tinker_train.config.serialization import from_plain, read_config_file, to_p
 from tinker_train.engine.connect import Engine, connect
 from tinker_train.engine.errors import engine_errors
 from tinker_train.engine.liveness import while_engine_lives
-from tinker_train.engine.training_client import (
-    Lora,
-    Start,
-    begin_training,
-    create_training_client,
-    load_training_client,
+from tinker_train.engine.training_client import Lora, create_training_client, load_training_client
+from tinker_train.evaluation.evaluator import (
+    EvaluatorBuilder,
+    SamplingClientEvaluator,
+    evaluate_snapshot,
+    run_evaluators,
 )
-from tinker_train.evaluation.evaluator import SamplingClientEvaluator, ask_evaluators, ask_snapshot
+from tinker_train.evaluation.settings import Evaluation
 from tinker_train.log import logtree
 from tinker_train.log.console import RunConsole
 from tinker_train.log.trace import Tracer, scope, scoped, timed, tracing, write_perfetto
-from tinker_train.loop.moment import (
-    Checkpoints,
+from tinker_train.loop.legacy import (
+    Coming,
     EvaluationTimes,
     Moment,
+    Recorder,
     checkpoint_is_due,
     evaluation_is_due,
+    result_of,
     save_if_due,
+    say_end,
 )
-from tinker_train.loop.recorder import Coming, Recorder
-from tinker_train.loop.result import TrainResult, result_of
+from tinker_train.loop.state import LoopState, loop_state
 from tinker_train.loop.step import (
+    FinishedStep,
     Nll,
-    StepResult,
     SubmittedStep,
     datum_weights,
-    step_result,
+    finish_step,
     submit_step,
     weighted_nll,
 )
@@ -52,6 +55,7 @@ from tinker_train.metrics.sink import (
     Metrics,
     MetricSink,
     MetricSinks,
+    PendingMetrics,
     last_values,
     read_metrics,
 )
@@ -64,15 +68,17 @@ from tinker_train.optim.hyperparameters import (
 )
 from tinker_train.optim.schedule import Constant, Cosine, Linear, Schedule, lr_multiplier
 from tinker_train.report.page import write_report
+from tinker_train.run.config import RunConfig
 from tinker_train.run.description import create_run, read_description, read_run_config
 from tinker_train.run.directory import RunDirectory
 from tinker_train.run.lock import hold_run
 from tinker_train.run.open import Existing, Run, check_run_directory, open_run
+from tinker_train.run.result import TrainResult
 from tinker_train.run.rewind import rewind
 from tinker_train.run.sinks import Forgiving, Reporting, open_sinks
 from tinker_train.run.stop_signal import StopRequest, stop_on_signals
 from tinker_train.sequences import all_same, safezip, split_list
-from tinker_train.training_run import RunConfig, open_training, say_end, start_of, training_run
+from tinker_train.training import run_training, start_training_client, training_run
 
 __all__ = [
     "LORA_OVER_FULL_FINETUNE_LR",
@@ -84,14 +90,18 @@ __all__ = [
     "Constant",
     "Cosine",
     "Engine",
+    "Evaluation",
     "EvaluationTimes",
+    "EvaluatorBuilder",
     "Every",
     "EverySeconds",
     "EveryTokens",
     "Existing",
+    "FinishedStep",
     "Forgiving",
     "JsonlSink",
     "Linear",
+    "LoopState",
     "Lora",
     "MetricSink",
     "MetricSinks",
@@ -99,6 +109,7 @@ __all__ = [
     "Moment",
     "Never",
     "Nll",
+    "PendingMetrics",
     "Progress",
     "Recorder",
     "Reporting",
@@ -108,8 +119,6 @@ __all__ = [
     "RunDirectory",
     "SamplingClientEvaluator",
     "Schedule",
-    "Start",
-    "StepResult",
     "StopRequest",
     "SubmittedCheckpoint",
     "SubmittedStep",
@@ -117,9 +126,6 @@ __all__ = [
     "TrainResult",
     "adam_params",
     "all_same",
-    "ask_evaluators",
-    "ask_snapshot",
-    "begin_training",
     "check_run_directory",
     "checkpoint_is_due",
     "connect",
@@ -128,8 +134,10 @@ __all__ = [
     "datum_weights",
     "dict_mean",
     "engine_errors",
+    "evaluate_snapshot",
     "evaluation_is_due",
     "finish_checkpoint",
+    "finish_step",
     "from_plain",
     "gather",
     "get_lora_param_count",
@@ -140,11 +148,11 @@ __all__ = [
     "last_values",
     "load_training_client",
     "logtree",
+    "loop_state",
     "lr_multiplier",
     "model_size",
     "open_run",
     "open_sinks",
-    "open_training",
     "read_checkpoints",
     "read_config_file",
     "read_description",
@@ -152,14 +160,15 @@ __all__ = [
     "read_run_config",
     "result_of",
     "rewind",
+    "run_evaluators",
+    "run_training",
     "safezip",
     "save_if_due",
     "say_end",
     "scope",
     "scoped",
     "split_list",
-    "start_of",
-    "step_result",
+    "start_training_client",
     "stop_on_signals",
     "submit_checkpoint",
     "submit_step",

@@ -17,7 +17,7 @@ from tinker_train import (
     read_checkpoints,
     submit_checkpoint,
 )
-from tinker_train.checkpoint.retention import forget_old
+from tinker_train.checkpoint.retention import delete_old
 from tinker_train.checkpoint.save import SubmittedCheckpoint
 from tinker_train.files import append_row
 
@@ -107,15 +107,15 @@ def test_only_the_newest_are_kept_of_those_that_a_resume_needs(training, tmp_pat
         save(training, file, step)
     gone = []
 
-    async def forget(path):
+    async def delete(path):
         named = [record.state_path for record in read_checkpoints(file)]
         assert path not in named  # its record went first
         gone.append(path)
 
-    asyncio.run(forget_old(file, 1, forget))
+    asyncio.run(delete_old(file, 1, delete))
     assert [record.step for record in read_checkpoints(file)] == [10, 40]
     assert [path[-2:] for path in gone] == ["20", "30"]
-    asyncio.run(forget_old(file, 1, forget))
+    asyncio.run(delete_old(file, 1, delete))
     assert len(gone) == 2
 
 
@@ -124,9 +124,9 @@ def test_a_checkpoint_that_cannot_be_deleted_stops_nothing(training, tmp_path, c
     save(training, file, 10)
     save(training, file, 20)
 
-    async def forget(path):
+    async def delete(path):
         raise tinker.TinkerError("not allowed")
 
-    asyncio.run(forget_old(file, 1, forget))
+    asyncio.run(delete_old(file, 1, delete))
     assert "000010 could not be deleted: not allowed" in caplog.text
     assert [record.step for record in read_checkpoints(file)] == [20]

@@ -8,12 +8,12 @@ from tinker_core.testing import BigramService
 from tinker_train import (
     CheckpointRecord,
     Progress,
-    Recorder,
     Run,
     read_checkpoints,
     submit_checkpoint,
     task_group,
 )
+from tinker_train.loop.recorder import Recorder
 from tinker_train.metrics.sink import MetricSinks
 from tinker_train.run.directory import RunDirectory
 
@@ -59,9 +59,12 @@ def test_a_slow_measurement_holds_its_row_and_those_after_it_but_no_step(run, no
         measured = asyncio.Event()
         async with task_group() as tasks:
             recorder = Recorder(run, tasks)
-            recorder.add(1, result=now(a=1.0), measured=[later(measured, test=9.0)])
-            recorder.add(2, result=now(a=2.0))
-            recorder.add(3, result=now(a=3.0))
+            recorder.open_row(1)
+            recorder.add_result(now(a=1.0))
+            recorder.add(later(measured, test=9.0))
+            for step in (2, 3):
+                recorder.open_row(step)
+                recorder.add_result(now(a=float(step)))
             await recorder.wait_for_room(0)  # all steps are back
             assert notes.steps == []
             measured.set()
@@ -79,7 +82,8 @@ def test_room_is_made_by_waiting_for_the_oldest_step(run):
         async with task_group() as tasks:
             recorder = Recorder(run, tasks)
             for number, event in enumerate(back):
-                recorder.add(number, result=later(event))
+                recorder.open_row(number)
+                recorder.add_result(later(event))
             waiting = tasks.create_task(recorder.wait_for_room(1))
             for event in back[:2]:
                 for _ in range(20):  # turns of the event loop
@@ -100,9 +104,14 @@ def test_a_checkpoint_is_recorded_after_the_rows_of_the_steps_in_it(run, notes, 
             recorder = Recorder(run, tasks)
             slow = asyncio.Event()
             record = CheckpointRecord(name="2", progress=Progress(step=2))
-            recorder.add(1, result=later(slow))
-            recorder.add(2, result=now(), checkpoint=submit_checkpoint(training, record))
-            recorder.add(3, result=now())
+            recorder.open_row(1)
+            recorder.add_result(later(slow))
+            recorder.open_row(2)
+            recorder.add_checkpoint(submit_checkpoint(training, record))
+            recorder.add_result(now())
+            recorder.open_row(3)
+            recorder.add_result(now())
+            recorder.close_row()
             await asyncio.sleep(0.01)
             assert read_checkpoints(run.directory.checkpoints_file) == []
             slow.set()
@@ -118,8 +127,10 @@ def test_an_error_comes_out_as_itself_and_ends_what_was_on_its_way(run):
     async def scenario():
         async with task_group() as tasks:
             recorder = Recorder(run, tasks)
-            recorder.add(1, result=failing())
-            recorder.add(2, result=later(asyncio.Event()))
+            recorder.open_row(1)
+            recorder.add_result(failing())
+            recorder.open_row(2)
+            recorder.add_result(later(asyncio.Event()))
             await recorder.settle()
 
     with pytest.raises(KeyError, match="the engine is gone"):
@@ -129,8 +140,23 @@ def test_an_error_comes_out_as_itself_and_ends_what_was_on_its_way(run):
 def test_tokens_per_second_are_the_steps_tokens_in_its_time(run, notes):
     async def scenario():
         async with task_group() as tasks:
-            Recorder(run, tasks).add(1, result=now(num_tokens=50.0))
+            recorder = Recorder(run, tasks)
+            recorder.open_row(1)
+            recorder.add_result(now(num_tokens=50.0))
+            recorder.close_row()
 
     asyncio.run(scenario())
     row = notes.rows[0]
     assert row["tokens_per_second"] * row["time/step"] == pytest.approx(50.0)
+
+
+def test_nothing_is_added_without_an_open_row(run):
+    async def scenario():
+        async with task_group() as tasks:
+            recorder = Recorder(run, tasks)
+            recorder.open_row(1)
+            recorder.close_row()
+            with pytest.raises(RuntimeError, match="no row is open"):
+                recorder.add_checkpoint(None)
+
+    asyncio.run(scenario())

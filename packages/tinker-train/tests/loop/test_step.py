@@ -9,7 +9,7 @@ import tinker
 
 from tinker_core import EngineError, datum_from_model_input_weights
 from tinker_core.testing import BigramService
-from tinker_train import Adam, Nll, adam_params, step_result, submit_step, weighted_nll
+from tinker_train import Adam, Nll, adam_params, finish_step, submit_step, weighted_nll
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def datum(tokens, weights):
 def test_nll_is_nats_per_token_that_the_loss_counts(training):
     datums = [datum([1, 2, 3, 4], [0, 0, 1, 1]), datum([1, 2], [0, 1])]
     step = submit_step(training, datums, adam_params(Adam()))
-    result = asyncio.run(step_result(step, number=1))
+    result = asyncio.run(finish_step(step, number=1))
     nll = weighted_nll(datums, result.outputs)
     assert nll.weight == 3
     assert nll.per_token == pytest.approx(math.log(8))  # all eight tokens are equally likely
@@ -49,7 +49,7 @@ def test_a_step_makes_the_targets_likelier(training):
     async def nll_before_and_after():
         for number in range(2):
             step = submit_step(training, datums, adam_params(Adam(learning_rate=0.5)))
-            yield weighted_nll(datums, (await step_result(step, number=number)).outputs).per_token
+            yield weighted_nll(datums, (await finish_step(step, number=number)).outputs).per_token
 
     async def collect():
         return [nll async for nll in nll_before_and_after()]
@@ -65,7 +65,7 @@ def test_a_failed_step_says_its_number_and_the_call(training):
         training, [datum([1, 2], [0, 1])], adam_params(Adam()), loss_fn="stable_reinforce"
     )
     with pytest.raises(EngineError, match=r"forward_backward of step 7: .*stable_reinforce"):
-        asyncio.run(step_result(step, number=7))
+        asyncio.run(finish_step(step, number=7))
 
 
 def test_every_setting_of_adam_reaches_the_engine():

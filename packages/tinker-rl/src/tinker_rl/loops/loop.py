@@ -22,10 +22,10 @@ from tinker_train import (
     RunDirectory,
     SamplingClientEvaluator,
     adam_params,
-    ask_evaluators,
     engine_errors,
     evaluation_is_due,
     lr_multiplier,
+    run_evaluators,
 )
 from tinker_train.metrics.distributions import append_distribution
 
@@ -121,7 +121,7 @@ def measure_if_due(
         return []
     measured: list[Coming] = []
     if clients.evaluators:
-        measured.append(ask_evaluators(sampler, clients.evaluators))
+        measured.append(run_evaluators(sampler, clients.evaluators))
     if data.test is not None:
         measured.append(play_test_set(config, data.test, sampler, moment.now.step, transcripts))
     return measured

@@ -8,13 +8,13 @@ from pathlib import Path
 import tinker
 
 from tinker_train.checkpoint.record import read_checkpoints
-from tinker_train.engine.connect import Forget
+from tinker_train.engine.connect import DeleteCheckpoint
 from tinker_train.files import keep_rows
 
 logger = logging.getLogger(__name__)
 
 
-async def forget_old(file: Path, keep: int, forget: Forget) -> None:
+async def delete_old(file: Path, keep: int, delete: DeleteCheckpoint) -> None:
     """Delete all but the newest `keep` of the checkpoints that serve for nothing but a resume.
 
     A record goes before its checkpoint does, so that none names what is not there. A checkpoint
@@ -26,6 +26,6 @@ async def forget_old(file: Path, keep: int, forget: Forget) -> None:
         keep_rows(file, lambda row: row.get("state_path") not in old)
     for path in sorted(old):
         try:
-            await forget(path)
+            await delete(path)
         except tinker.TinkerError as error:
             logger.warning("checkpoint %s could not be deleted: %s", path, error)

@@ -32,7 +32,7 @@ _FINISH_S = 5.0
 _NO_KEY = "tml-none"  # the SDK sends nothing without a key of this shape; a server may ignore it
 
 
-Forget = Callable[[str], Awaitable[None]]
+DeleteCheckpoint = Callable[[str], Awaitable[None]]
 
 
 @frozen(kw_only=True)
@@ -43,7 +43,7 @@ class Engine:
     kind: Literal["hosted", "base_url", "local"]
     description: str
     """One line: which engine it is, and why this one."""
-    forget: Forget | None = None
+    delete_checkpoint: DeleteCheckpoint | None = None
     """Deletes a checkpoint by its `tinker://` path."""
     models: Callable[[], Coroutine[Any, Any, tuple[str, ...]]] | None = None
     """The names of the models that it says it has; it may take others too."""
@@ -84,13 +84,13 @@ def connect(
             service=service,
             kind=kind,
             description=description,
-            forget=partial(_forget, rest),
+            delete_checkpoint=partial(_delete_checkpoint, rest),
             models=partial(_models, rest),
             lives=partial(listens, base_url) if kind == "local" else None,
         )
 
 
-async def _forget(rest: Callable[[], tinker.RestClient], path: str) -> None:
+async def _delete_checkpoint(rest: Callable[[], tinker.RestClient], path: str) -> None:
     await rest().delete_checkpoint_from_tinker_path(path)
 
 

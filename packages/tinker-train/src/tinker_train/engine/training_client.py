@@ -73,22 +73,3 @@ async def load_training_client(
             state_path, user_metadata=dict(user_metadata or {})
         )
     return client
-
-
-@frozen(kw_only=True)
-class Start:
-    """What a run begins with."""
-
-    model: str
-    """Name of the base model."""
-    lora: Lora
-    seed: int
-    start_from: str | None = None
-    """A saved state (`tinker://` path) whose weights to take instead of new ones."""
-
-
-async def begin_training(service: tinker.ServiceClient, start: Start) -> tinker.TrainingClient:
-    """The model as it is before the first step, the optimizer as new."""
-    if start.start_from is not None:
-        return await load_training_client(service, start.start_from, optimizer=False)
-    return await create_training_client(service, start.model, start.lora, seed=start.seed)

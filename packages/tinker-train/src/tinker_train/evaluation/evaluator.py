@@ -1,37 +1,51 @@
-"""Measuring a model by sampling from a snapshot of it, beside training."""
+"""Evaluators: metrics of a model by sampling from it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
 
 import tinker
 
-from tinker_train.concurrency import task_group
+from tinker_train.concurrency import gather
 from tinker_train.engine.errors import engine_errors
 from tinker_train.log.trace import scope
-from tinker_train.metrics.sink import Metrics
+from tinker_train.metrics.sink import Metrics, PendingMetrics
 
 SamplingClientEvaluator = Callable[[tinker.SamplingClient], Awaitable[Metrics]]
 """Measures a model by sampling from it."""
 
 
-async def ask_snapshot(
-    snapshot: Awaitable[tinker.SamplingClient], evaluators: Sequence[SamplingClientEvaluator]
-) -> Metrics:
-    """What all of them say of a model that is still being saved."""
-    with engine_errors("evaluation by sampling"):
-        sampler = await snapshot
-    return await ask_evaluators(sampler, evaluators)
+class EvaluatorBuilder(Protocol):
+    """A frozen config that makes an evaluator."""
+
+    def build(self, *, renderer: Any) -> SamplingClientEvaluator:
+        """The evaluator; `renderer` is a `tinker_render.Renderer`."""
+        ...
 
 
-async def ask_evaluators(
+def evaluate_snapshot(
+    training: tinker.TrainingClient, evaluators: Sequence[SamplingClientEvaluator]
+) -> PendingMetrics:
+    """Submit a snapshot of the weights, and evaluate it by sampling while training goes on."""
+    return _evaluate(training.save_weights_and_get_sampling_client(), evaluators)
+
+
+async def run_evaluators(
     sampler: tinker.SamplingClient, evaluators: Sequence[SamplingClientEvaluator]
 ) -> Metrics:
-    """What all of them say, asked side by side; of two equal names the later one counts."""
+    """The metrics of all evaluators, run concurrently; of two equal names the later one counts."""
     with engine_errors("evaluation by sampling"), scope("evaluate by sampling"):
-        async with task_group() as tasks:
-            results = [tasks.create_task(_call(each, sampler)) for each in evaluators]
-    return {name: value for result in results for name, value in result.result().items()}
+        results = await gather(_call(evaluator, sampler) for evaluator in evaluators)
+    return {name: value for metrics in results for name, value in metrics.items()}
+
+
+async def _evaluate(
+    snapshot: Awaitable[tinker.SamplingClient], evaluators: Sequence[SamplingClientEvaluator]
+) -> Metrics:
+    with engine_errors("evaluation by sampling"):
+        sampler = await snapshot
+    return await run_evaluators(sampler, evaluators)
 
 
 async def _call(evaluator: SamplingClientEvaluator, sampler: tinker.SamplingClient) -> Metrics:

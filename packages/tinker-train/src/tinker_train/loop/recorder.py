@@ -1,8 +1,8 @@
-"""Writes down what comes back from the engine, in the order of the steps, while the loop goes on.
+"""The recorder writes metrics rows and checkpoint records in the order of the steps.
 
-A row is written when the step has come back and so has everything that was measured at it; a
-checkpoint is recorded after the rows of all steps that it contains. However long something takes
-that is measured beside training, the loop waits for steps alone.
+A row is written when the result of its step and all evaluations at it have arrived. A checkpoint is
+recorded after the rows of all steps that it contains. A slow evaluation holds up rows, but never
+the loop, which waits for steps alone.
 """
 
 from __future__ import annotations
@@ -10,63 +10,89 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from attrs import define, field
 
 from tinker_train.checkpoint.record import CheckpointRecord
-from tinker_train.checkpoint.retention import forget_old
+from tinker_train.checkpoint.retention import delete_old
 from tinker_train.checkpoint.save import SubmittedCheckpoint, finish_checkpoint
-from tinker_train.metrics.sink import Metrics
+from tinker_train.metrics.sink import Metrics, PendingMetrics
 from tinker_train.run.open import Run
 
-Coming = Coroutine[Any, Any, Metrics]
+
+@define
+class Row:
+    """One row of metrics.jsonl while its parts arrive."""
+
+    step: int
+    parts: list[asyncio.Task[Metrics]] = field(factory=list)
+    checkpoints: list[SubmittedCheckpoint] = field(factory=list)
 
 
 @define
 class Recorder:
-    """Collects the rows and the checkpoints of a run; its tasks belong to the loop's task group."""
+    """Collects rows and checkpoints of a run. Its tasks belong to the loop's task group."""
 
     run: Run
     tasks: asyncio.TaskGroup
     keep: int | None = None
-    """How many checkpoints to keep that only a resume needs; None keeps all."""
+    """Number of checkpoints to keep that serve a resume alone; None keeps all."""
     last_checkpoint: CheckpointRecord | None = None
+    _row: Row | None = None
     _in_flight: deque[asyncio.Task[Metrics]] = field(factory=deque)
     _writing: asyncio.Task[None] | None = None
     _last_result: float = field(factory=time.monotonic)
 
-    def add(
-        self,
-        step: int,
-        *,
-        result: Coming | None = None,
-        measured: Sequence[Coming] = (),
-        checkpoint: SubmittedCheckpoint | None = None,
-    ) -> None:
-        """Take what belongs to the `step`-th step: its result, what is measured after it, a save.
+    def open_row(self, step: int) -> None:
+        """Begin the row of a step; the row before it is complete."""
+        self.close_row()
+        self._row = Row(step)
 
-        With `num_tokens` in the result, the row says tokens per second.
+    def add_result(self, result: PendingMetrics, extra: Mapping[str, float] | None = None) -> None:
+        """Add the result of a step to the open row, and `extra` metrics beside it.
+
+        The row gets the step's time and, with `num_tokens` in the result, tokens per second.
         """
-        parts = [self.tasks.create_task(coming) for coming in measured]
-        if result is not None:
-            parts.insert(0, self.tasks.create_task(self._timed(result)))
-            self._in_flight.append(parts[0])
-        self._writing = self.tasks.create_task(self._write(step, self._writing, parts, checkpoint))
+        arrival = self.tasks.create_task(result)
+        task = self.tasks.create_task(self._timed(arrival, dict(extra or {})))
+        self._in_flight.append(task)
+        self._open.parts.append(task)
+
+    def add(self, measured: PendingMetrics) -> None:
+        """Add metrics to the open row that are measured beside training."""
+        self._open.parts.append(self.tasks.create_task(measured))
+
+    def add_checkpoint(self, checkpoint: SubmittedCheckpoint) -> None:
+        """Record a checkpoint right after the open row."""
+        self._open.checkpoints.append(checkpoint)
+
+    def close_row(self) -> None:
+        """Write the open row when its parts have arrived and the rows before it are written."""
+        if self._row is not None:
+            row, self._row = self._row, None
+            self._writing = self.tasks.create_task(self._write(row, self._writing))
 
     async def wait_for_room(self, submit_ahead: int) -> None:
-        """Wait until no more than `submit_ahead` steps are on their way."""
+        """Wait until at most `submit_ahead` steps are in flight."""
         while len(self._in_flight) > submit_ahead:
             await self._in_flight.popleft()
 
     async def settle(self) -> None:
-        """Wait until everything added so far is written down."""
+        """Write everything added so far, and wait for it. The open row stays open, empty."""
+        if self._row is not None:
+            self.open_row(self._row.step)
         if self._writing is not None:
             await self._writing
 
-    async def _timed(self, result: Coming) -> Metrics:
-        metrics = dict(await result)
+    @property
+    def _open(self) -> Row:
+        if self._row is None:
+            raise RuntimeError("no row is open: call open_row first")
+        return self._row
+
+    async def _timed(self, result: asyncio.Task[Metrics], extra: dict[str, float]) -> Metrics:
+        metrics = {**extra, **await result}
         now = time.monotonic()
         seconds, self._last_result = now - self._last_result, now
         metrics["time/step"] = seconds
@@ -74,23 +100,17 @@ class Recorder:
             metrics["tokens_per_second"] = metrics["num_tokens"] / max(seconds, 1e-9)
         return metrics
 
-    async def _write(
-        self,
-        step: int,
-        before: asyncio.Task[None] | None,
-        parts: Sequence[asyncio.Task[Metrics]],
-        checkpoint: SubmittedCheckpoint | None,
-    ) -> None:
-        row: dict[str, float] = {}
-        for part in parts:
-            row.update(await part)
+    async def _write(self, row: Row, before: asyncio.Task[None] | None) -> None:
+        metrics: dict[str, float] = {}
+        for part in row.parts:
+            metrics.update(await part)
         if before is not None:
             await before
-        if row:
-            self.run.sinks.log_metrics(row, step)
-            self.run.console.step(step, row)
-        if checkpoint is not None:
+        if metrics:
+            self.run.sinks.log_metrics(metrics, row.step)
+            self.run.console.step(row.step, metrics)
+        for checkpoint in row.checkpoints:
             file = self.run.directory.checkpoints_file
             self.last_checkpoint = await finish_checkpoint(checkpoint, file)
-            if self.keep is not None and self.run.forget is not None:
-                await forget_old(file, self.keep, self.run.forget)
+            if self.keep is not None and self.run.delete_checkpoint is not None:
+                await delete_old(file, self.keep, self.run.delete_checkpoint)

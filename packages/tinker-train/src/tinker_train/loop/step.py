@@ -28,8 +28,8 @@ class SubmittedStep:
 
 
 @frozen(kw_only=True)
-class StepResult:
-    """What an engine says of one optimizer step."""
+class FinishedStep:
+    """The results of a forward-backward pass and of its optimizer step."""
 
     outputs: types.ForwardBackwardOutput
     optim_metrics: Mapping[str, float]
@@ -51,13 +51,13 @@ def submit_step(
     )
 
 
-async def step_result(step: SubmittedStep, *, number: int) -> StepResult:
+async def finish_step(step: SubmittedStep, *, number: int) -> FinishedStep:
     """Wait for a step; raises EngineError that names the call and the step's number."""
     with engine_errors(f"forward_backward of step {number}"):
         outputs = await step.forward_backward
     with engine_errors(f"optim_step of step {number}"):
         response = await step.optim
-    return StepResult(outputs=outputs, optim_metrics=response.metrics or {})
+    return FinishedStep(outputs=outputs, optim_metrics=response.metrics or {})
 
 
 @frozen(kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +12,8 @@ from tinker_core import RunDirectoryError
 from tinker_train.files import append_row, read_rows
 
 Metrics = Mapping[str, float]
+PendingMetrics = Coroutine[Any, Any, Metrics]
+"""Metrics of calls that are submitted already; awaiting it waits for their results."""
 
 
 class MetricSink(Protocol):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from tinker_train.checkpoint.record import CheckpointRecord
-from tinker_train.engine.connect import Forget
+from tinker_train.engine.connect import DeleteCheckpoint
 from tinker_train.log.console import RunConsole
 from tinker_train.metrics.sink import JsonlSink, MetricSinks
 from tinker_train.run.description import check_same_config, create_run
@@ -31,7 +31,7 @@ class Run:
     console: RunConsole = field(factory=RunConsole)
     sinks: MetricSinks = field(factory=MetricSinks)
     stop: StopRequest = field(factory=StopRequest)
-    forget: Forget | None = None
+    delete_checkpoint: DeleteCheckpoint | None = None
     """Deletes a checkpoint at the engine."""
     resumed: CheckpointRecord | None = None
     """The checkpoint that the training client was made from; None for a run that begins."""
@@ -54,7 +54,7 @@ def open_run(
     engine: str,
     seed: int,
     reporting: Reporting | None = None,
-    forget: Forget | None = None,
+    delete_checkpoint: DeleteCheckpoint | None = None,
 ) -> Iterator[Run]:
     """Make the run's directory, or go back in it to the last whole checkpoint; close it at the end.
 
@@ -76,7 +76,7 @@ def open_run(
                 console=console,
                 sinks=sinks,
                 stop=stop,
-                forget=forget,
+                delete_checkpoint=delete_checkpoint,
                 resumed=resumed,
             )
     finally:

@@ -1,0 +1,19 @@
+"""Settings of a run's checkpoints."""
+
+from __future__ import annotations
+
+from attrs import field, frozen, validators
+
+from tinker_train.config.cadence import Cadence, Every
+
+
+@frozen(kw_only=True)
+class Checkpoints:
+    """When a checkpoint is saved and how long it is kept. The end of a run is always saved."""
+
+    every: Cadence = field(factory=lambda: Every(steps=20))
+    """Cadence of the checkpoints to resume from."""
+    keep: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
+    """Number of these checkpoints to keep, the newest; absent: all."""
+    ttl_seconds: int | None = field(default=None, validator=validators.optional(validators.gt(0)))
+    """Seconds until the engine deletes them; absent: never. The last checkpoint never expires."""

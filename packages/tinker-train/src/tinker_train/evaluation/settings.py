@@ -1,0 +1,26 @@
+"""Settings of the evaluations during training."""
+
+from __future__ import annotations
+
+from attrs import field, frozen, validators
+
+from tinker_train.config.cadence import Cadence, Every
+
+
+@frozen(kw_only=True)
+class Evaluation:
+    """When the model is evaluated during training, and when that ends the run early."""
+
+    every: Cadence = field(factory=lambda: Every(steps=10))
+    """Cadence between the first step and the last."""
+    at_start: bool = True
+    """Evaluate before the first step."""
+    at_end: bool = True
+    """Evaluate after the last step."""
+    patience: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
+    """Early stopping: end the run after so many evaluations in a row without a new best; absent:
+    never."""
+    metric: str = "test/nll"
+    """Metric of early stopping."""
+    greater_is_better: bool = False
+    """Whether a greater value of the metric is better; otherwise a smaller one is."""
