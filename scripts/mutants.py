@@ -1,7 +1,8 @@
 """Mutation testing: change one place of a module and see that its tests fail.
 
-python scripts/mutants.py packages/tinker-rl                     # every module in mutants.toml
-python scripts/mutants.py packages/tinker-rl update/advantages   # one of them
+python scripts/mutants.py                              # every module in mutants.toml
+python scripts/mutants.py tinker-rl                    # those of one package
+python scripts/mutants.py tinker-rl update/advantages  # one of them
 
 Each mutant differs from its module by one operator, constant, condition or statement. A mutant
 survives if all tests of the module pass. It then needs a test, or, if no test can tell it from the
@@ -149,7 +150,7 @@ def mutants(parent: ast.AST, function: str = "", statement: str = "") -> Iterato
     """All mutants below a node of a syntax tree, from top to bottom."""
     for field, value in ast.iter_fields(parent):
         for index, node in enumerate(value if isinstance(value, list) else [value]):
-            if field in NOT_MUTATED or not isinstance(node, ast.AST):
+            if field in NOT_MUTATED or not isinstance(node, ast.AST) or is_strict(node):
                 continue
             around = shown(node) if isinstance(node, ast.stmt) else statement
             line = getattr(node, "lineno", getattr(parent, "lineno", 0))
@@ -158,6 +159,11 @@ def mutants(parent: ast.AST, function: str = "", statement: str = "") -> Iterato
                 yield Mutant(place, line, parent, field, index, node, replacement)
             named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
             yield from mutants(node, node.name if named else function, around)
+
+
+def is_strict(node: ast.AST) -> bool:
+    """Is this zip's strict=True? It stops a mistake of the caller, which no input of a test is."""
+    return isinstance(node, ast.keyword) and node.arg == "strict"
 
 
 class Mutated(SourceFileLoader, MetaPathFinder):
@@ -248,19 +254,23 @@ def check(package: Path, name: str, table: dict[str, Any]) -> bool:
 def main() -> int:
     """Test the mutants of the modules on the command line."""
     parser = argparse.ArgumentParser(description="Change a module and see that its tests fail.")
-    parser.add_argument("package", help="such as packages/tinker-rl")
+    parser.add_argument("package", nargs="?", help="such as tinker-rl; default: all")
     parser.add_argument("modules", nargs="*", help="such as update/advantages; default: all")
     arguments = parser.parse_args()
     os.chdir(ROOT)
     table = tomllib.loads(Path("scripts/mutants.toml").read_text())
-    package = Path(arguments.package)
     for library in PRELOADED:
         if importlib.util.find_spec(library):
             importlib.import_module(library)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     gc.freeze()
-    modules = arguments.modules or table["modules"][package.name]
-    unaccounted = [name for name in modules if not check(package, name, table)]
+    packages = [arguments.package] if arguments.package else table["modules"]
+    unaccounted = [
+        name
+        for package in packages
+        for name in arguments.modules or table["modules"][package]
+        if not check(Path("packages", package), name, table)
+    ]
     return 1 if unaccounted else 0
 
 
