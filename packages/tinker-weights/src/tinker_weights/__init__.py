@@ -1,0 +1,1 @@
+"""From a Tinker checkpoint to a model that can be served."""

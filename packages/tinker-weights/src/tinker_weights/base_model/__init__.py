@@ -1,0 +1,1 @@
+"""The model that an adapter belongs to: where it lies, its config.json and its tensors."""

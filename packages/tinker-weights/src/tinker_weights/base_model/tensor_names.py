@@ -1,0 +1,79 @@
+"""From the path of a module to the tensor that holds its weight.
+
+An adapter names modules as transformers or the hosted service does in memory. Files spell some
+parts differently: `language_model.model.layers` and `model.language_model.layers` are the same
+layers, and so are `block_sparse_moe` and `mlp`. Both sides are brought to one spelling and then
+compared. Where two tensors have that spelling, neither is guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+
+from tinker_core import ConfigError
+
+_WRAPPERS = re.compile(
+    r"^(?:(?:model|language_model|transformer|text_model|gpt_neox|backbone|decoder|llm)\.)+"
+)
+"""What a language model's layers lie in. Towers for images and sound are no wrappers."""
+
+_SYNONYMS = {
+    **{"attn": "self_attn", "attention": "self_attn"},
+    **{"block_sparse_moe": "mlp", "feed_forward": "mlp", "ffn": "mlp", "moe": "mlp"},
+    **{"w1": "gate_proj", "w2": "down_proj", "w3": "up_proj", "wgate": "gate_proj"},
+    **{"wq_a": "q_a_proj", "wq_b": "q_b_proj", "wkv": "kv_proj"},
+    **{"wo_a": "o_a_proj", "wo_b": "o_b_proj", "share_expert": "shared_experts"},
+}
+"""Names of one part of a layer."""
+
+_UNEMBEDDINGS = ("lm_head", "embed_out", "unembed_tokens", "unembed", "output_projection", "head")
+_EMBEDDINGS = (
+    *("embed_tokens", "wte", "word_embeddings", "embed_in", "embeddings", "embedding"),
+    *("tok_embeddings", "embed", "embeddings.word_embeddings"),
+)
+UNEMBEDDING = "lm_head"
+
+
+def canonical(path: str) -> str:
+    """One spelling for a module's path, or for a tensor's name."""
+    inner = _WRAPPERS.sub("", path)
+    module, _, leaf = inner.rpartition(".")
+    if inner in _UNEMBEDDINGS:
+        return UNEMBEDDING
+    if module in _UNEMBEDDINGS and leaf in ("weight", "bias"):
+        return f"{UNEMBEDDING}.{leaf}"
+    return ".".join(_SYNONYMS.get(part, part) for part in inner.split("."))
+
+
+def is_unembedding(module: str) -> bool:
+    """Whether a module maps hidden states to logits."""
+    return canonical(module) == UNEMBEDDING
+
+
+class TensorNames:
+    """The names of a model's tensors, found by what they are called elsewhere."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = frozenset(names)
+        self._spelt: defaultdict[str, list[str]] = defaultdict(list)
+        for name in sorted(self._names):
+            self._spelt[canonical(name)].append(name)
+
+    def find(self, name: str) -> str | None:
+        """The tensor of that name or spelling; ConfigError where two have the spelling."""
+        if name in self._names:
+            return name
+        found = self._spelt.get(canonical(name), [])
+        if len(found) > 1:
+            raise ConfigError(f"{name} could be {' or '.join(found)} in the base model")
+        return found[0] if found else None
+
+    def first(self, *names: str) -> str | None:
+        """The first of these that there is."""
+        return next((found for name in names if (found := self.find(name)) is not None), None)
+
+    def embedding(self) -> str | None:
+        """The tensor of the input embedding."""
+        return self.first(*(f"{name}.weight" for name in _EMBEDDINGS))

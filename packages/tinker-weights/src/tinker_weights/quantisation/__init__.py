@@ -1,0 +1,1 @@
+"""Quantised base models, read as the plain weights that they stand for."""
