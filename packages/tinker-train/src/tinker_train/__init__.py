@@ -1,5 +1,6 @@
 """The verbs every post-training loop shares: connect, step, checkpoint, resume, report."""
 
+from tinker_core.engine.errors import engine_errors
 from tinker_train.checkpoint.record import CheckpointRecord, last_checkpoint, read_checkpoints
 from tinker_train.checkpoint.save import SubmittedCheckpoint, finish_checkpoint, submit_checkpoint
 from tinker_train.checkpoint.settings import Checkpoints
@@ -15,7 +16,6 @@ from tinker_train.config.cadence import (
 )
 from tinker_train.config.serialization import from_plain, read_config_file, to_plain
 from tinker_train.engine.connect import Engine, connect
-from tinker_train.engine.errors import engine_errors
 from tinker_train.engine.liveness import while_engine_lives
 from tinker_train.engine.training_client import Lora, create_training_client, load_training_client
 from tinker_train.evaluation.evaluator import (

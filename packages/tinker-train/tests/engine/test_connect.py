@@ -60,7 +60,7 @@ def installed(monkeypatch):
 
     def install(*engines):
         points = tuple(EntryPoint("double", engine) for engine in engines)
-        monkeypatch.setattr("tinker_train.engine.local_engine.entry_points", lambda group: points)
+        monkeypatch.setattr("tinker_core.engine.local_engine.entry_points", lambda group: points)
 
     return install
 

@@ -9,8 +9,8 @@ import tinker
 from attrs import evolve, frozen
 from tinker import types
 
+from tinker_core.engine.errors import engine_errors
 from tinker_train.checkpoint.record import CheckpointRecord
-from tinker_train.engine.errors import engine_errors
 from tinker_train.files import append_row
 
 

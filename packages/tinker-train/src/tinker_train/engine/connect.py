@@ -1,35 +1,25 @@
-"""The way to an engine: hosted, at an address of the user's, or the local one, started here.
-
-TINKER_BASE_URL set    whatever Tinker server answers there, with TINKER_API_KEY as its key
-TINKER_API_KEY set     the hosted service
-neither                the local engine, found through the entry-point group `tinker.engines`
-"""
+"""A client of the engine that the environment names (see `tinker_core.engine.address`)."""
 
 from __future__ import annotations
 
 import logging
-import os
-import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
 import tinker
 from attrs import frozen
 
-from tinker_core import EngineError
-from tinker_train.engine.errors import engine_errors
-from tinker_train.engine.local_engine import listens, start_local
-from tinker_train.engine.proxy import LOOPBACK, no_proxy_for, proxy
+from tinker_core.engine.address import find_engine
+from tinker_core.engine.errors import engine_errors
+from tinker_core.engine.local_engine import listens
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 _FINISH_S = 5.0
-_NO_KEY = "tml-none"  # the SDK sends nothing without a key of this shape; a server may ignore it
 
 
 DeleteCheckpoint = Callable[[str], Awaitable[None]]
@@ -60,21 +50,9 @@ def connect(
     `home` is where a local engine keeps its checkpoints. Raises EngineError when there is none, and
     when nothing listens at TINKER_BASE_URL.
     """
-    base_url = os.environ.get("TINKER_BASE_URL", "").strip()
-    key = os.environ.get("TINKER_API_KEY", "").strip()
-    kind: Literal["hosted", "base_url", "local"]
     with ExitStack() as stack:
-        if base_url:
-            _check_address(base_url)
-            kind, description = "base_url", f"engine at TINKER_BASE_URL: {base_url}"
-        elif key:
-            kind, description = "hosted", "hosted Tinker service (TINKER_API_KEY is set)"
-        else:
-            name, local = start_local(stack, home)
-            kind, base_url, key = "local", local.base_url, local.api_key
-            description = f"local engine {name!r} at {base_url}, started for this run"
-        stack.enter_context(no_proxy_for(base_url))
-        address, api_key = base_url or None, key or _NO_KEY
+        found = stack.enter_context(find_engine(home))
+        address, api_key = found.base_url, found.api_key
         service = tinker.ServiceClient(
             user_metadata=dict(user_metadata or {}), base_url=address, api_key=api_key
         )
@@ -82,11 +60,11 @@ def connect(
         rest = partial(tinker.RestClient, base_url=address, api_key=api_key)
         yield Engine(
             service=service,
-            kind=kind,
-            description=description,
+            kind=found.kind,
+            description=found.description,
             delete_checkpoint=partial(_delete_checkpoint, rest),
             models=partial(_models, rest),
-            lives=partial(listens, base_url) if kind == "local" else None,
+            lives=partial(listens, str(address)) if found.kind == "local" else None,
         )
 
 
@@ -118,17 +96,3 @@ def _finish_session(
         service.close(status).result(timeout=_FINISH_S)
     except (tinker.TinkerError, TimeoutError) as failure:
         logger.info("the session at the engine was not finished: %s", failure)
-
-
-def _check_address(base_url: str) -> None:
-    """The SDK tries an address that is dead for minutes; find out at once."""
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise EngineError(f"TINKER_BASE_URL={base_url!r} is not an http address")
-    if proxy() and parts.hostname not in LOOPBACK:
-        return  # only the proxy can tell
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        socket.create_connection((parts.hostname, port), timeout=10).close()
-    except OSError as error:
-        raise EngineError(f"nothing answers at TINKER_BASE_URL={base_url}: {error}") from error

@@ -8,7 +8,7 @@ import tinker
 from attrs import field, frozen, validators
 
 from tinker_core import ConfigError
-from tinker_train.engine.errors import engine_errors
+from tinker_core.engine.errors import engine_errors
 
 
 def _trains_something(lora: Lora, _: object, __: object) -> None:

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import tinker
 
+from tinker_core.engine.errors import engine_errors
 from tinker_train.concurrency import gather
-from tinker_train.engine.errors import engine_errors
 from tinker_train.log.trace import scope
 from tinker_train.metrics.sink import Metrics, PendingMetrics
 

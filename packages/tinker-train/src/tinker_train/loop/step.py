@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tinker import types
 
 from tinker_core import DataError
-from tinker_train.engine.errors import engine_errors
+from tinker_core.engine.errors import engine_errors
 
 
 @frozen(kw_only=True)

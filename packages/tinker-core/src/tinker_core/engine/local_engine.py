@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from tinker_core import EngineError
+from tinker_core.errors import EngineError
 
 ENGINES = "tinker.engines"
 

@@ -8,7 +8,7 @@ from traceback import walk_tb
 
 import tinker
 
-from tinker_core import EngineError
+from tinker_core.errors import EngineError
 
 
 @contextmanager
