@@ -99,12 +99,16 @@ def python_versions(package: str) -> list[str]:
 
 
 def lowest_versions(packages: list[str]) -> list[str]:
-    """Each dependency of packages and their tests at its lowest version: attrs==24.2."""
+    """Each dependency of packages and their tests at its lowest version: attrs==24.2.
+
+    Where tests need the engine, they need its torch, which has one pin: only what the package
+    itself declares counts.
+    """
     declared = [
         Requirement(requirement)
         for package in packages
         for requirement in MANIFESTS[package]["project"]["dependencies"]
-        + group(MANIFESTS[package], "test")
+        + ([] if "tinker-local" in test_closure(package) else group(MANIFESTS[package], "test"))
     ]
     return sorted(
         {
