@@ -21,6 +21,7 @@ def run(command, arguments=()):
 def test_a_command_that_succeeds_returns_to_the_caller():
     assert run(lambda: None) is None
     assert run(lambda: 0) is None
+    assert run(lambda: "a result") is None
 
 
 def test_the_status_of_the_command_is_the_exit_status():

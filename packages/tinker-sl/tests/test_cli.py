@@ -22,8 +22,9 @@ def double_everywhere(monkeypatch, make_engine, renderer):
 
     for module in ("tinker_train.training", "tinker_sl.sampling", "tinker_sl.dry_run"):
         monkeypatch.setattr(sys.modules[module], "connect", connect)
-    for module in ("training", "sampling"):
-        monkeypatch.setattr(f"tinker_sl.{module}.renderer_for", lambda model, name=None: renderer)
+    for module in ("training", "sampling", "dry_run"):
+        module = sys.modules[f"tinker_sl.{module}"]
+        monkeypatch.setattr(module, "renderer_for", lambda model, name=None: renderer)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def double_everywhere(monkeypatch, make_engine, renderer):
         connected.append(1)
         yield make_engine()
 
-    for module in ("tinker_train.training", "tinker_sl.training", "tinker_sl.sampling"):
+    for module in ("tinker_train.training", "tinker_sl.sampling"):
         monkeypatch.setattr(f"{module}.connect", connect)
     for module in ("training", "sampling"):
         monkeypatch.setattr(f"tinker_sl.{module}.renderer_for", lambda model, name=None: renderer)
@@ -129,6 +129,6 @@ def test_a_model_whose_tokenizer_nobody_has_is_an_error_that_names_the_engine_s_
         yield evolve(make_engine(), models=models)
 
     monkeypatch.setattr("tinker_sl.training.renderer_for", renderer_for)
-    monkeypatch.setattr("tinker_sl.training.connect", connect)
+    monkeypatch.setattr("tinker_train.training.connect", connect)
     with pytest.raises(ConfigError, match=r"'double' in a folder; .* has local/tiny, acme/large"):
         train(make_config())

@@ -16,8 +16,8 @@ from typing import NoReturn
 
 from tinker_core.errors import PostTrainingError
 
-Command = Callable[[], int | None]
-"""A parsed command. It returns its exit status; None means 0."""
+Command = Callable[[], object]
+"""A parsed command. An integer that it returns is its exit status."""
 
 
 def run_command_line(
@@ -41,7 +41,7 @@ def run_command_line(
     except KeyboardInterrupt:
         print(f"{distribution}: interrupted", file=sys.stderr)
         sys.exit(130)
-    if status:
+    if isinstance(status, int) and status:
         sys.exit(status)
 
 

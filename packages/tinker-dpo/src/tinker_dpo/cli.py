@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import tyro
 from attrs import frozen
 
-from tinker_core import PostTrainingError
+from tinker_core.command_line import Command, run_command_line
 from tinker_dpo.config import Config
 from tinker_dpo.data.builders import PreferenceFile
 from tinker_dpo.training import resume, train
 from tinker_train import Existing
+from tinker_train.commands import Resume
 
 
 @frozen(kw_only=True)
@@ -21,7 +22,6 @@ class FileConfig(Config):
     """A preference run on a file of pairs or of judged responses."""
 
     data: PreferenceFile
-    """What to learn from."""
 
 
 @frozen(kw_only=True)
@@ -30,40 +30,28 @@ class Train:
 
     config: Annotated[FileConfig, tyro.conf.arg(name="")]
     existing: Existing = "refuse"
-    """What to do where the folder holds this very run already."""
-
-    def __call__(self) -> None:
-        train(self.config, existing=self.existing)
+    """What to do if the run directory holds this run already."""
 
 
-@frozen(kw_only=True)
-class Resume:
-    """Go on with a run that was interrupted."""
-
-    run: tyro.conf.Positional[Path]
-    """The run's folder."""
-
-    def __call__(self) -> None:
-        resume(self.run)
-
-
-Command = (
+Commands = (
     Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Resume, tyro.conf.subcommand("resume")]
 )
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run one command; what our packages raise on purpose ends it with one line and status 2."""
-    command = tyro.cli(
-        Command,
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The `tinker-dpo` command."""
+    run_command_line("tinker-dpo", _parse, arguments)
+
+
+def _parse(arguments: list[str]) -> Command:
+    command: Train | Resume = tyro.cli(
+        Commands,
         prog="tinker-dpo",
         description="Preference learning on the Tinker API.",
         args=arguments,
         config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagConversionOff),
     )
-    try:
-        command()
-    except PostTrainingError as error:
-        print(f"tinker-dpo: {error}", file=sys.stderr)
-        sys.exit(2)
+    if isinstance(command, Resume):
+        return partial(resume, command.run)
+    return partial(train, command.config, existing=command.existing)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 
 import tinker
 from attrs import evolve
@@ -25,62 +24,20 @@ from tinker_dpo.reference.logprobs import (
 )
 from tinker_render import Renderer, renderer_for
 from tinker_train import (
-    Engine,
-    Existing,
+    Algorithm,
     Run,
     SamplingClientEvaluator,
     TrainResult,
     create_training_client,
     load_training_client,
-    read_run_config,
-    run_training,
     start_training_client,
-    training_run,
 )
 
 _SHOWN = 3  # skipped rows that are printed; all are counted
 
 
-def train(config: Config, *, existing: Existing = "refuse") -> TrainResult:
-    """Train from a config to its end; `existing="resume"` continues the run in its directory.
-
-    Everything that can be checked without an engine is checked first, and the run directory is made
-    only when there is a model to train. Raises what is in `tinker_core.errors`.
-    """
-    return run_training(config, _prepare, train_on, existing=existing)
-
-
-def resume(run_dir: Path) -> TrainResult:
-    """Continue the run in a directory with its own config; the directory may have moved."""
-    return train(read_config(run_dir), existing="resume")
-
-
-def read_config(run_dir: Path) -> Config:
-    """The config of the run in a directory; raises RunDirectoryError or ConfigError."""
-    return read_run_config(run_dir, Config)
-
-
-async def train_on(
-    engine: Engine,
-    config: Config,
-    data: LoopData | None = None,
-    evaluators: Sequence[SamplingClientEvaluator] | None = None,
-) -> TrainResult:
-    """Train on a connected engine; data and evaluators are those of the config unless given."""
-    data = open_data(config) if data is None else data
-    evaluators = build_evaluators(config) if evaluators is None else evaluators
-    async with training_run(engine, config) as (training, run):
-        _print_skipped(run, data)
-        data, kl = await with_reference(engine.service, config, data, run)
-        return await preference_loop(config, training, data, run, [*evaluators, *kl])
-
-
-def open_data(config: Config, renderer: Renderer | None = None) -> LoopData:
-    """The data of a config, each row rendered once; raises DataError for what cannot be used.
-
-    The renderer is that of the config unless given.
-    """
-    renderer = renderer or renderer_for(config.model, config.renderer)
+def open_data(config: Config, renderer: Renderer) -> LoopData:
+    """The data of a config, each row rendered once; raises DataError for what cannot be used."""
     data = config.data.build(seed=config.seed)
     items = open_items(data.train, config.objective, renderer, config.selection)
     steps_per_epoch(items, config.batching)
@@ -92,20 +49,21 @@ def open_data(config: Config, renderer: Renderer | None = None) -> LoopData:
     return LoopData(train=items, test=test, skipped=skipped, stop=renderer.get_stop_sequences())
 
 
-def build_evaluators(config: Config) -> list[SamplingClientEvaluator]:
-    """The evaluators of a config."""
-    return [
-        builder.build(renderer=renderer_for(config.model, config.renderer))
-        for builder in config.evaluators
-    ]
-
-
-def _prepare(config: Config) -> tuple[LoopData, list[SamplingClientEvaluator]]:
-    return open_data(config), build_evaluators(config)
+async def train_against_reference(
+    config: Config,
+    training: tinker.TrainingClient,
+    data: LoopData,
+    run: Run,
+    evaluators: Sequence[SamplingClientEvaluator] = (),
+) -> TrainResult:
+    """The preference loop, after the log-probabilities of the reference are computed."""
+    _print_skipped(run, data)
+    data, kl = await with_reference(config, data, run)
+    return await preference_loop(config, training, data, run, [*evaluators, *kl])
 
 
 async def with_reference(
-    service: tinker.ServiceClient, config: Config, data: LoopData, run: Run
+    config: Config, data: LoopData, run: Run
 ) -> tuple[LoopData, list[SamplingClientEvaluator]]:
     """The data with the reference's log-probabilities, and an evaluator of the KL to the reference.
 
@@ -121,7 +79,7 @@ async def with_reference(
     if first is None and not prompts:
         return evolve(data, references=known), []
 
-    model = await reference_client(service, config)
+    model = await reference_client(run.service, config)
     if first is not None and known is not None:
         run.console.say("computing the reference, once for the whole run")
         known |= await compute_references(model, chain([first], batches), file, run.stop)
@@ -169,3 +127,13 @@ def _print_skipped(run: Run, data: LoopData) -> None:
         run.console.say(f"rows left out: {len(data.skipped)}")
         for error in data.skipped[:_SHOWN]:
             run.console.say(f"  {error}")
+
+
+PREFERENCE = Algorithm(
+    config=Config,
+    renderer=lambda config: renderer_for(config.model, config.renderer),
+    open_data=open_data,
+    loop=train_against_reference,
+)
+train, resume = PREFERENCE.train, PREFERENCE.resume
+train_on, read_config = PREFERENCE.train_on, PREFERENCE.read_config

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
 import tyro
 from attrs import field, fields, frozen
 
-from tinker_core import ConfigError, CutShort, Malformed, PostTrainingError
+from tinker_core import ConfigError, CutShort, Malformed
+from tinker_core.command_line import Command, run_command_line
 from tinker_data import ConversationFile, ConversationMixture, HubConversations
 from tinker_sl.config import Config
 from tinker_sl.dry_run import dry_run
 from tinker_sl.sampling import Sampling, sample_run
-from tinker_sl.training import renderer_of, resume, train
+from tinker_sl.training import resume, train
 from tinker_train import Existing, read_config_file
+from tinker_train.commands import Resume
 
 
 @frozen(kw_only=True)
@@ -24,7 +27,6 @@ class FileConfig(Config):
     """A supervised run on a file of conversations."""
 
     data: ConversationFile
-    """What to learn from."""
 
 
 @frozen(kw_only=True)
@@ -32,7 +34,6 @@ class MixtureConfig(Config):
     """A supervised run on several files of conversations."""
 
     data: ConversationMixture
-    """What to learn from."""
 
 
 @frozen(kw_only=True)
@@ -40,7 +41,6 @@ class HubConfig(Config):
     """A supervised run on a dataset of the Hugging Face hub."""
 
     data: HubConversations
-    """What to learn from."""
 
 
 C = TypeVar("C", FileConfig, MixtureConfig, HubConfig)
@@ -48,58 +48,28 @@ C = TypeVar("C", FileConfig, MixtureConfig, HubConfig)
 
 @frozen(kw_only=True)
 class Train(Generic[C]):
-    """A run that begins."""
+    """Fine-tune a model."""
 
     config: Annotated[C, tyro.conf.arg(name="")]
     existing: Existing = "refuse"
-    """What to do where the folder holds this very run already."""
+    """What to do if the run directory holds this run already."""
     dry_run: bool = False
-    """Show an example, sizes, steps and time, and train nothing."""
-
-    def __call__(self) -> None:
-        if self.dry_run:
-            renderer = renderer_of(self.config)
-            data = self.config.data.build(renderer=renderer, seed=self.config.seed)
-            dry_run(self.config, data, renderer)
-        else:
-            train(self.config, existing=self.existing)
-
-
-@frozen(kw_only=True)
-class Resume:
-    """Go on with a run that was interrupted."""
-
-    run: tyro.conf.Positional[Path]
-    """The run's folder."""
-
-    def __call__(self) -> None:
-        resume(self.run)
+    """Show an example, sizes, number of steps and time, and train nothing."""
 
 
 @frozen(kw_only=True)
 class Sample:
-    """Ask the model of a run something."""
+    """Sample a reply from the model of a run."""
 
     run: tyro.conf.Positional[Path]
-    """The run's folder."""
+    """Run directory."""
     message: tyro.conf.Positional[str]
-    """What the user says."""
+    """The user's message."""
     base: bool = False
-    """Ask the model that the run began with instead."""
+    """Sample from the base model instead."""
     system: str | None = None
-    """A system prompt."""
+    """System prompt."""
     sampling: Annotated[Sampling, tyro.conf.arg(name="")] = field(factory=Sampling)
-
-    def __call__(self) -> None:
-        system = [] if self.system is None else [{"role": "system", "content": self.system}]
-        messages = [*system, {"role": "user", "content": self.message}]
-        outcome = sample_run(self.run, messages, base=self.base, sampling=self.sampling)
-        print(outcome.message.text)
-        match outcome:
-            case CutShort():
-                print(f"[cut short at {self.sampling.max_tokens} tokens]", file=sys.stderr)
-            case Malformed(reason=reason):
-                print(f"[malformed: {reason}]", file=sys.stderr)
 
 
 _TRAIN: dict[str, type[Config]] = {
@@ -112,7 +82,7 @@ _OF_DATA: dict[type, type[Config]] = {
     ConversationMixture: MixtureConfig,
     HubConversations: HubConfig,
 }
-Command = (
+Commands = (
     Annotated[
         Train[FileConfig],
         tyro.conf.subcommand("train", description="Fine-tune a model on a file of conversations."),
@@ -120,7 +90,7 @@ Command = (
     | Annotated[
         Train[MixtureConfig],
         tyro.conf.subcommand(
-            "train-mixture", description="Fine-tune on several files, drawn from by weights."
+            "train-mixture", description="Fine-tune on several files, mixed by weights."
         ),
     ]
     | Annotated[
@@ -135,18 +105,13 @@ Command = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; what our packages raise on purpose ends it with one line and status 2."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        _parse(given)()
-    except PostTrainingError as error:
-        print(f"tinker-sl: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+    """The `tinker-sl` command."""
+    run_command_line("tinker-sl", _parse, arguments)
 
 
-def _parse(arguments: list[str]) -> Train[Any] | Resume | Sample:
-    """`train --config FILE` takes its options from a file; those beside it go before the file's."""
-    kind: Any = Command
+def _parse(arguments: list[str]) -> Command:
+    """`train --config FILE` takes its options from a file; those beside it override the file's."""
+    kind: Any = Commands
     options: dict[str, Any] = {
         "prog": "tinker-sl",
         "description": (
@@ -162,19 +127,38 @@ def _parse(arguments: list[str]) -> Train[Any] | Resume | Sample:
     parsed: Train[Any] | Resume | Sample = tyro.cli(
         kind, args=arguments, config=(tyro.conf.OmitSubcommandPrefixes,), **options
     )
-    return parsed
+    match parsed:
+        case Resume(run=run):
+            return partial(resume, run)
+        case Sample():
+            return partial(_sample, parsed)
+        case Train(config=config, dry_run=True):
+            return partial(dry_run, config)
+    return partial(train, parsed.config, existing=parsed.existing)
 
 
 def _from_file(file: Path, expected: type[Config]) -> Config:
-    """The config in a file, of the class that the command line knows for its data.
+    """The config in a file, of the class that the command line has for its data.
 
-    What names no class is read as `expected`. Raises ConfigError.
+    A file that names no class is read as `expected`. Raises ConfigError.
     """
     config = read_config_file(file, expected)
     kind = _OF_DATA.get(type(config.data)) if isinstance(config, Config) else None
     if kind is None:
         raise ConfigError(f"{file} configures no run of `tinker-sl train`")
     return kind(**{each.name: getattr(config, each.name) for each in fields(Config)})
+
+
+def _sample(command: Sample) -> None:
+    system = [] if command.system is None else [{"role": "system", "content": command.system}]
+    messages = [*system, {"role": "user", "content": command.message}]
+    outcome = sample_run(command.run, messages, base=command.base, sampling=command.sampling)
+    print(outcome.message.text)
+    match outcome:
+        case CutShort():
+            print(f"[cut short at {command.sampling.max_tokens} tokens]", file=sys.stderr)
+        case Malformed(reason=reason):
+            print(f"[malformed: {reason}]", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,17 @@ from rich.console import Console
 from rich.text import Text
 
 from tinker_data import Batch, SupervisedData, normalise_weights
-from tinker_render import Renderer
+from tinker_render import Renderer, renderer_for
 from tinker_sl.config import Config
 from tinker_sl.loop import run_length
 from tinker_sl.metrics import num_tokens
-from tinker_train import connect, create_training_client, datum_weights, engine_errors
+from tinker_train import (
+    connect,
+    create_training_client,
+    datum_weights,
+    engine_errors,
+    tokenizer_errors,
+)
 
 
 async def time_per_step(service: tinker.ServiceClient, config: Config, batch: Batch) -> float:
@@ -77,11 +83,12 @@ def estimate(config: Config, batch: Batch, steps: int | None, console: Console) 
     console.print(f"time         {seconds:.2f} s a step on this machine{whole}")
 
 
-def dry_run(
-    config: Config, data: SupervisedData, renderer: Renderer, console: Console | None = None
-) -> None:
-    """Show what the run would do; nothing is written, and only a local engine is used."""
+def dry_run(config: Config, console: Console | None = None) -> None:
+    """Print what the run would do. Nothing is written, and only a local engine is used."""
     out = console or Console(soft_wrap=True, highlight=False)
+    with tokenizer_errors():
+        renderer = renderer_for(config.model, config.renderer)
+    data = config.data.build(renderer=renderer, seed=config.seed)
     batch = next(iter(data.train.batches()))
     steps = describe(config, data, renderer, batch, out)
     estimate(config, batch, steps, out)

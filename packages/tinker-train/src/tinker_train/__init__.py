@@ -78,11 +78,12 @@ from tinker_train.run.rewind import rewind
 from tinker_train.run.sinks import Forgiving, Reporting, open_sinks
 from tinker_train.run.stop_signal import StopRequest, stop_on_signals
 from tinker_train.sequences import all_same, safezip, split_list
-from tinker_train.training import run_training, start_training_client, training_run
+from tinker_train.training import Algorithm, start_training_client, tokenizer_errors, training_run
 
 __all__ = [
     "LORA_OVER_FULL_FINETUNE_LR",
     "Adam",
+    "Algorithm",
     "Cadence",
     "CheckpointRecord",
     "Checkpoints",
@@ -161,7 +162,6 @@ __all__ = [
     "result_of",
     "rewind",
     "run_evaluators",
-    "run_training",
     "safezip",
     "save_if_due",
     "say_end",
@@ -175,6 +175,7 @@ __all__ = [
     "task_group",
     "timed",
     "to_plain",
+    "tokenizer_errors",
     "tracing",
     "training_run",
     "weighted_nll",

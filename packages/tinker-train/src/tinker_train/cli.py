@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tinker_core import PostTrainingError, RunDirectoryError
+from tinker_core.command_line import run_command_line
 from tinker_train.log.trace import write_perfetto
 from tinker_train.report.page import find_runs, summarise, write_report
 from tinker_train.run.directory import RunDirectory
@@ -87,16 +87,16 @@ Command = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; what our packages raise on purpose ends it with one line and status 2."""
-    command = tyro.cli(
+    """The `tinker-train` command."""
+    run_command_line("tinker-train", _parse, arguments)
+
+
+def _parse(arguments: list[str]) -> Report | Runs | Trace:
+    command: Report | Runs | Trace = tyro.cli(
         Command,
         prog="tinker-train",
-        description="Look at runs.",
+        description="Inspect training runs.",
         args=arguments,
         config=(tyro.conf.OmitSubcommandPrefixes,),
     )
-    try:
-        command()
-    except PostTrainingError as error:
-        print(f"tinker-train: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+    return command

@@ -1,14 +1,17 @@
-"""The frame of every training run, on which `train`, `resume` and `train_on` are built."""
+"""The frame of every training run."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import tinker
+from attrs import evolve, frozen
 
+from tinker_core import EngineError, TokenizerError
 from tinker_train.checkpoint.record import last_checkpoint
 from tinker_train.engine.connect import Engine, connect
 from tinker_train.engine.liveness import while_engine_lives
@@ -17,6 +20,7 @@ from tinker_train.evaluation.evaluator import SamplingClientEvaluator
 from tinker_train.log.trace import tracing
 from tinker_train.report.page import write_report
 from tinker_train.run.config import RunConfig
+from tinker_train.run.description import read_run_config
 from tinker_train.run.directory import RunDirectory
 from tinker_train.run.lock import hold_run
 from tinker_train.run.open import Existing, Run, check_run_directory, open_run
@@ -24,28 +28,77 @@ from tinker_train.run.result import TrainResult
 
 C = TypeVar("C", bound=RunConfig)
 D = TypeVar("D")
-
-Prepare = Callable[[C], tuple[D, Sequence[SamplingClientEvaluator]]]
-"""Builds the data and the evaluators of a config. It raises what can be found without an engine."""
-TrainOn = Callable[
-    [Engine, C, D, Sequence[SamplingClientEvaluator]], Coroutine[Any, Any, TrainResult]
-]
-"""Trains on a connected engine."""
+Evaluators = Sequence[SamplingClientEvaluator]
 
 
-def run_training(
-    config: C, prepare: Prepare[C, D], train_on: TrainOn[C, D], *, existing: Existing
-) -> TrainResult:
-    """Train from a config to its end, on the engine that the environment names.
+@frozen(kw_only=True)
+class Algorithm(Generic[C, D]):
+    """The frame of a training algorithm: everything but its config class, its data and its loop."""
 
-    Everything that can be checked without an engine is checked first, and the run directory is made
-    only when there is a model to train. Raises what is in `tinker_core.errors`.
-    """
-    check_run_directory(config.run_dir, config, existing)
-    data, evaluators = prepare(config)
-    with connect() as engine:
-        work = train_on(engine, config, data, evaluators)
-        return asyncio.run(while_engine_lives(engine, work))
+    config: type[C]
+    renderer: Callable[[C], Any]
+    """The renderer of a config; a `tinker_render.Renderer`."""
+    open_data: Callable[[C, Any], D]
+    """Opens the data of a config with a renderer; raises for all that no engine is needed for."""
+    loop: Callable[[C, tinker.TrainingClient, D, Run, Evaluators], Coroutine[Any, Any, TrainResult]]
+
+    def train(self, config: C, *, existing: Existing = "refuse") -> TrainResult:
+        """Train from a config to its end; `existing="resume"` continues the run in its directory.
+
+        Everything that can be checked without an engine is checked first, and the run directory is
+        made only when there is a model to train. Raises what is in `tinker_core.errors`.
+        """
+        check_run_directory(config.run_dir, config, existing)
+        with tokenizer_errors():
+            data = self.open_data(config, self.renderer(config))
+        evaluators = self._evaluators(config)
+        with connect() as engine:
+            work = self.train_on(engine, config, data, evaluators)
+            return asyncio.run(while_engine_lives(engine, work))
+
+    def resume(self, run_dir: Path) -> TrainResult:
+        """Continue the run in a directory with its own config; the directory may have moved."""
+        return self.train(self.read_config(run_dir), existing="resume")
+
+    async def train_on(
+        self,
+        engine: Engine,
+        config: C,
+        data: D | None = None,
+        evaluators: Evaluators | None = None,
+    ) -> TrainResult:
+        """Train on a connected engine; data and evaluators are those of the config unless given."""
+        if data is None:
+            data = self.open_data(config, self.renderer(config))
+        if evaluators is None:
+            evaluators = self._evaluators(config)
+        async with training_run(engine, config) as (training, run):
+            return await self.loop(config, training, data, run, evaluators)
+
+    def read_config(self, run_dir: Path) -> C:
+        """The config of the run in a directory; raises RunDirectoryError or ConfigError."""
+        return read_run_config(run_dir, self.config)
+
+    def _evaluators(self, config: C) -> Evaluators:
+        return [builder.build(renderer=self.renderer(config)) for builder in config.evaluators]
+
+
+@contextmanager
+def tokenizer_errors() -> Iterator[None]:
+    """Add the names of the engine's models to a TokenizerError: that of the run may be misspelt."""
+    try:
+        yield
+    except TokenizerError as error:
+        raise TokenizerError(f"{error}; {_models_of_engine()}") from error
+
+
+def _models_of_engine() -> str:
+    try:
+        with connect() as engine:
+            names = asyncio.run(engine.models()) if engine.models is not None else ()
+            return f"{engine.description}, has {', '.join(names) or 'no models'}"
+    except EngineError as error:
+        return str(error)
 
 
 @asynccontextmanager
@@ -66,8 +119,8 @@ async def training_run(
             engine=engine.description,
             seed=config.seed,
             reporting=config.reporting,
-            delete_checkpoint=engine.delete_checkpoint,
-        ) as run:
+        ) as opened:
+            run = evolve(opened, engine=engine)
             run.console.say(engine.description)
             if run.resumed is not None:
                 run.console.say(f"resuming {run.directory.path} after step {run.resumed.step}")

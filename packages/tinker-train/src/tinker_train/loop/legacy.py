@@ -177,8 +177,9 @@ class Recorder:
         if checkpoint is not None:
             file = self.run.directory.checkpoints_file
             self.last_checkpoint = await finish_checkpoint(checkpoint, file)
-            if self.keep is not None and self.run.delete_checkpoint is not None:
-                await delete_old(file, self.keep, self.run.delete_checkpoint)
+            delete = None if self.run.engine is None else self.run.engine.delete_checkpoint
+            if self.keep is not None and delete is not None:
+                await delete_old(file, self.keep, delete)
 
 
 def result_of(run: Run, recorder: Recorder, moment: Moment) -> TrainResult:

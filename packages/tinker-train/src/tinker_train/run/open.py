@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import tinker
 from attrs import field, frozen
 
 from tinker_train.checkpoint.record import CheckpointRecord
-from tinker_train.engine.connect import DeleteCheckpoint
+from tinker_train.engine.connect import Engine
 from tinker_train.log.console import RunConsole
 from tinker_train.metrics.sink import JsonlSink, MetricSinks
 from tinker_train.run.description import check_same_config, create_run
@@ -31,10 +32,17 @@ class Run:
     console: RunConsole = field(factory=RunConsole)
     sinks: MetricSinks = field(factory=MetricSinks)
     stop: StopRequest = field(factory=StopRequest)
-    delete_checkpoint: DeleteCheckpoint | None = None
-    """Deletes a checkpoint at the engine."""
+    engine: Engine | None = None
+    """The engine that it runs on; None where a loop is run on clients alone."""
     resumed: CheckpointRecord | None = None
     """The checkpoint that the training client was made from; None for a run that begins."""
+
+    @property
+    def service(self) -> tinker.ServiceClient:
+        """The service client of the engine."""
+        if self.engine is None:
+            raise RuntimeError("this run has no engine: open it with training_run")
+        return self.engine.service
 
 
 def check_run_directory(path: Path, config: Any, existing: Existing) -> None:
@@ -54,7 +62,6 @@ def open_run(
     engine: str,
     seed: int,
     reporting: Reporting | None = None,
-    delete_checkpoint: DeleteCheckpoint | None = None,
 ) -> Iterator[Run]:
     """Make the run's directory, or go back in it to the last whole checkpoint; close it at the end.
 
@@ -76,7 +83,6 @@ def open_run(
                 console=console,
                 sinks=sinks,
                 stop=stop,
-                delete_checkpoint=delete_checkpoint,
                 resumed=resumed,
             )
     finally:
