@@ -4,29 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
 from tinker_render import Renderer, get_renderer
-
-CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+from tinker_render.testing import byte_tokenizer
 
 
 @pytest.fixture(scope="session")
 def renderer() -> Renderer:
     """ChatML over bytes: one token a byte, so that lengths can be counted by hand."""
-    bytes_in_order = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: i for i, token in enumerate([*CONTROL, *bytes_in_order])}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        additional_special_tokens=CONTROL,
-    )
-    return get_renderer("chatml_plain", fast)
+    return get_renderer("chatml_plain", byte_tokenizer())
 
 
 @pytest.fixture

@@ -5,34 +5,21 @@ import json
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
 from tinker_core.testing import BigramService
 from tinker_data import Batching
 from tinker_dpo import Checkpoints, Config, Dpo, Evaluation, PreferenceFile, open_data, train_on
 from tinker_render import Renderer, get_renderer
+from tinker_render.testing import byte_tokenizer
 from tinker_train import Adam, Engine, Every, Lora
 
-CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 VOCABULARY = 300
 
 
 @pytest.fixture(scope="session")
 def renderer() -> Renderer:
     """ChatML over bytes: one token a byte, so that lengths can be counted by hand."""
-    bytes_in_order = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: i for i, token in enumerate([*CONTROL, *bytes_in_order])}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        additional_special_tokens=CONTROL,
-    )
-    return get_renderer("chatml_plain", fast)
+    return get_renderer("chatml_plain", byte_tokenizer())
 
 
 @pytest.fixture

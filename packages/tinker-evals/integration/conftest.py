@@ -11,29 +11,16 @@ import numpy as np
 import pytest
 from attrs import define, field
 from tinker import types
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
 from tinker_evals import Model
 from tinker_render import Renderer, get_renderer
-
-SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-MARKUP = ["<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>"]
-MARKUP += ["</tool_response>"]
+from tinker_render.testing import QWEN3_MARKUP, byte_tokenizer
 
 
 @pytest.fixture(scope="session")
 def qwen3() -> Renderer:
     """Qwen3's format, tools and reasoning included, over one token a byte."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocab = {text: i for i, text in enumerate([*SPECIAL, *alphabet])}
-    backend = Tokenizer(models.BPE(vocab=vocab, merges=[]))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    backend.decoder = decoders.ByteLevel()
-    backend.add_special_tokens(SPECIAL)
-    backend.add_tokens([AddedToken(text, special=False, normalized=False) for text in MARKUP])
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|im_end|>")
-    return get_renderer("qwen3", tokenizer)
+    return get_renderer("qwen3", byte_tokenizer(QWEN3_MARKUP))
 
 
 @define

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,11 @@ import pytest
 import tinker
 from attrs import define, field
 from tinker import types
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from tinker_evals import Model
 from tinker_render import Renderer, get_renderer
+from tinker_render.testing import QWEN3_MARKUP, byte_tokenizer
 
 END = "<|im_end|>"
 
@@ -24,14 +23,7 @@ END = "<|im_end|>"
 @pytest.fixture(scope="session")
 def tokenizer() -> PreTrainedTokenizerFast:
     """One token a byte."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    specials = ["<|endoftext|>", "<|im_start|>", END]
-    vocab = {text: i for i, text in enumerate([*specials, *alphabet])}
-    backend = Tokenizer(models.BPE(vocab=vocab, merges=[]))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    backend.decoder = decoders.ByteLevel()
-    backend.add_special_tokens(specials)
-    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=END)
+    return byte_tokenizer()
 
 
 @pytest.fixture(scope="session")
@@ -40,18 +32,12 @@ def renderer(tokenizer: PreTrainedTokenizerFast) -> Renderer:
     return get_renderer("chatml_plain", tokenizer)
 
 
-MARKUP = ["<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>"]
-
-
 @pytest.fixture
-def calling(tokenizer: PreTrainedTokenizerFast) -> Callable[[str], Model]:
+def calling() -> Callable[[str], Model]:
     """Makes a model of Qwen3's format, which has tools, that always says the same."""
 
     def make(said: str) -> Model:
-        speaker = deepcopy(tokenizer)
-        speaker.add_tokens(
-            [AddedToken(text, special=False) for text in [*MARKUP, "</tool_response>"]]
-        )
+        speaker = byte_tokenizer(QWEN3_MARKUP)
         client: Any = ScriptedSampler(speaker, lambda text, number: said)
         return Model(name="calling", client=client, renderer=get_renderer("qwen3", speaker))
 

@@ -14,11 +14,10 @@ import pytest
 import tinker
 from attrs import frozen
 from tinker import types
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
 from tinker_core import ConfigError
 from tinker_render import Renderer, get_renderer
+from tinker_render.testing import QWEN3_MARKUP, byte_tokenizer
 from tinker_rl import (
     EngineTokenCompleter,
     EnvironmentFailure,
@@ -33,23 +32,13 @@ from tinker_rl.adapters.reasoning_gym import ReasoningGym
 from tinker_rl.adapters.textarena import TextArena, make_game
 from tinker_rl.adapters.verifiers import Verifiers
 
-SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-MARKUP = ["<think>", "</think>", "<tool_call>", "</tool_call>"]
-MARKUP += ["<tool_response>", "</tool_response>"]
 Say = Callable[[str, int], str]
 
 
 @pytest.fixture(scope="session")
 def renderer() -> Renderer:
     """Qwen3's format, tools included, over one token a byte."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    backend = Tokenizer(models.BPE({text: i for i, text in enumerate([*SPECIAL, *alphabet])}, []))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    backend.decoder = decoders.ByteLevel()
-    backend.add_special_tokens(SPECIAL)
-    backend.add_tokens([AddedToken(text, special=False, normalized=False) for text in MARKUP])
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|im_end|>")
-    return get_renderer("qwen3_instruct", tokenizer)
+    return get_renderer("qwen3_instruct", byte_tokenizer(QWEN3_MARKUP))
 
 
 @frozen

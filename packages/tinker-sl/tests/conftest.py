@@ -5,33 +5,19 @@ import json
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
 from tinker_core.testing import BigramService
 from tinker_data import Batching, ConversationFile
 from tinker_render import Renderer, get_renderer
+from tinker_render.testing import byte_tokenizer
 from tinker_sl import Checkpoints, Config, Evaluation, train_on
 from tinker_train import Adam, Engine, Every, Lora
-
-CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
 
 @pytest.fixture(scope="session")
 def renderer() -> Renderer:
     """ChatML over bytes: one token a byte."""
-    bytes_in_order = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: i for i, token in enumerate([*CONTROL, *bytes_in_order])}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        additional_special_tokens=CONTROL,
-    )
-    return get_renderer("chatml_plain", fast)
+    return get_renderer("chatml_plain", byte_tokenizer())
 
 
 @pytest.fixture
