@@ -1,0 +1,1 @@
+"""Black-box checks that any Tinker API server computes what the API promises."""

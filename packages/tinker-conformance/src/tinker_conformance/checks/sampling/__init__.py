@@ -1,0 +1,1 @@
+"""Sampling and the logprobs of samples and prompts."""

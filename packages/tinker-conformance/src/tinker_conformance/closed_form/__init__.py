@@ -1,0 +1,1 @@
+"""What the numbers must be, computed with numpy alone."""

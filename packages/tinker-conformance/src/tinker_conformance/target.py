@@ -1,0 +1,45 @@
+"""Which server is checked, and how exactly it is expected to compute."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import field, frozen, validators
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@frozen(kw_only=True)
+class Tolerance:
+    """How far a number may lie from its closed form."""
+
+    logprob: float
+    """Nats: two computations of one logprob, for example by the trainer and by the sampler."""
+    loss: float
+    """Relative: a loss, computed here from the logprobs of the same reply."""
+    effect: float
+    """Relative: two optimizer steps that must move the logprobs equally."""
+    change: float
+    """Nats: how far a step of the checks moves a logprob, well above the noise of one."""
+    first_order: float
+    """Relative: the change of a loss along a step of finite size, against its derivative."""
+
+
+TOLERANCES: dict[Precision, Tolerance] = {
+    "float32": Tolerance(logprob=2e-4, loss=1e-4, effect=0.02, change=0.3, first_order=0.15),
+    "bfloat16": Tolerance(logprob=0.1, loss=0.03, effect=0.2, change=1.0, first_order=0.5),
+}
+
+
+@frozen(kw_only=True)
+class Target:
+    """A server and the base model that it is checked with."""
+
+    base_url: str
+    api_key: str = field(repr=False)
+    model: str
+    precision: Precision = field(default="float32", validator=validators.in_(list(TOLERANCES)))
+
+    @property
+    def tolerance(self) -> Tolerance:
+        return TOLERANCES[self.precision]
