@@ -40,9 +40,7 @@ def check(run: Callable[[Server], None]) -> Check:
 
 def required(made: Check) -> Check:
     """The same check, where a refusal is a failure."""
-    return Check(
-        group=made.group, name=made.name, claim=made.claim, run=made.run, required=True
-    )
+    return Check(group=made.group, name=made.name, claim=made.claim, run=made.run, required=True)
 
 
 def checks_of(module: ModuleType) -> tuple[Check, ...]:

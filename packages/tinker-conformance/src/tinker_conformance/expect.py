@@ -1,19 +1,20 @@
-"""Expectations; one that does not hold raises `Mismatch` with what was expected and what came."""
+"""Expectations; one that does not hold raises `MismatchError`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import tinker
 from numpy.typing import ArrayLike
 
 from tinker_conformance.client.server import Server
-from tinker_conformance.client.shown import Shown
+from tinker_conformance.client.shown import Reply, Shown
+from tinker_conformance.client.trainer import Call
 
 
-class Mismatch(AssertionError):
+class MismatchError(AssertionError):
     """The server's answer is not what the API promises."""
 
     def __init__(self, what: str, expected: str, came: str, snippet: str) -> None:
@@ -24,11 +25,11 @@ class Mismatch(AssertionError):
         self.snippet = snippet
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The server says that it does not support what a check needs."""
 
 
-class Blocked(Exception):
+class BlockedError(Exception):
     """A check cannot decide anything because something that it builds on does not work."""
 
 
@@ -51,13 +52,18 @@ def expect_close(
     )
     if not same:
         within = f"{_brief(wanted)} within {atol + rtol * np.nanmax(np.abs(wanted), initial=0):.3g}"
-        raise Mismatch(what, within, _brief(given), came.snippet())
+        raise MismatchError(what, within, _brief(given), came.snippet())
 
 
 def expect_equal(what: str, came: Shown, expected: Any) -> None:
     """The same value."""
     if came.value != expected:
-        raise Mismatch(what, _brief(expected), _brief(came.value), came.snippet())
+        raise MismatchError(what, _brief(expected), _brief(came.value), came.snippet())
+
+
+def fail(what: str, shown: Shown, expected: str, came: str) -> NoReturn:
+    """A value that is wrong whatever it is."""
+    raise MismatchError(what, expected, came, shown.snippet())
 
 
 def expect(
@@ -65,14 +71,14 @@ def expect(
 ) -> None:
     """A condition on a value; `expected` and, where the value does not show it, `came` in words."""
     if not condition:
-        raise Mismatch(what, expected, came or _brief(shown.value), shown.snippet())
+        raise MismatchError(what, expected, came or _brief(shown.value), shown.snippet())
 
 
 def expect_change(what: str, came: Shown, before: ArrayLike, *, more_than: float) -> None:
     """At least one number moved, so that a comparison with it can fail."""
     moved = float(np.nanmax(np.abs(came.array - np.asarray(before))))
     if not moved > more_than:
-        raise Mismatch(what, f"a change of more than {more_than:g}", f"{moved:g}", came.snippet())
+        fail(what, came, f"a change of more than {more_than:g}", f"{moved:g}")
 
 
 REFUSALS = (400, 403, 404, 405, 409, 410, 413, 415, 422, 501)
@@ -88,15 +94,32 @@ def refusal(error: BaseException) -> str | None:
     return None
 
 
-def expect_refusal(server: Server, what: str, call: Callable[[], Any]) -> str:
-    """The call must fail with an error that blames the request; the error's message."""
+def expect_refusal(
+    server: Server, what: str, submit: Callable[..., Any], *arguments: Any, **options: Any
+) -> str:
+    """A call that must fail with an error that blames the request; the error's message."""
     try:
-        value = call()
+        value = submit(*arguments, **options)
+        value = value.result() if isinstance(value, Call) else value
     except Exception as error:
         message = refusal(error)
         if message is None:
             raise
         return message
     snippet = server.script.excerpt(server.script.last())
-    came = value.value if isinstance(value, Shown) else getattr(value, "value", value)
-    raise Mismatch(what, "an error that says what is wrong", _brief(came), snippet)
+    came = value.value if isinstance(value, Shown | Reply) else value
+    raise MismatchError(what, "an error that says what is wrong", _brief(came), snippet)
+
+
+def refused(submit: Callable[..., Any], *arguments: Any, **options: Any) -> str | None:
+    """The error's message when a call is refused; None when it is served."""
+    try:
+        value = submit(*arguments, **options)
+        if isinstance(value, Call):
+            value.result()
+    except Exception as error:
+        message = refusal(error)
+        if message is None:
+            raise
+        return message
+    return None

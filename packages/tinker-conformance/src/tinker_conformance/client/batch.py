@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from attrs import field, frozen
+from attrs import frozen
 from numpy.typing import ArrayLike, NDArray
 from tinker import types
 
-Column = "NDArray[Any] | types.TensorData"
 LISTS = ("target_tokens", "weights", "logprobs", "advantages", "sequence_ratio_mask")
 """Inputs whose dtype the SDK knows, so that they can be written as lists."""
 
@@ -30,7 +29,7 @@ def _column(values: ArrayLike | types.TensorData) -> NDArray[Any] | types.Tensor
 class Row:
     """One datum: N tokens and inputs of its loss, each (N,) or (N, K)."""
 
-    tokens: tuple[int, ...] = field(converter=tuple)
+    tokens: tuple[int, ...]
     inputs: dict[str, NDArray[Any] | types.TensorData]
 
     def datum(self) -> types.Datum:
@@ -67,7 +66,7 @@ class Row:
 def row(tokens: ArrayLike, **inputs: ArrayLike | types.TensorData | None) -> Row:
     """A datum from anything array-like; an input that is None is left out."""
     columns = {name: _column(values) for name, values in inputs.items() if values is not None}
-    return Row(np.asarray(tokens, np.int64).tolist(), columns)
+    return Row(tuple(np.asarray(tokens, np.int64).tolist()), columns)
 
 
 def _source(name: str, column: NDArray[Any] | types.TensorData) -> str:

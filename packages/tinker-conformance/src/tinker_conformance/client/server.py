@@ -13,6 +13,7 @@ import tinker
 from attrs import define, field
 
 from tinker_conformance.client.batch import Batch, source
+from tinker_conformance.client.known import Known
 from tinker_conformance.client.sampler import Sampler
 from tinker_conformance.client.script import Script
 from tinker_conformance.client.shown import Shown
@@ -31,8 +32,9 @@ import json, os, urllib.error, urllib.request
 def {name}(path, body):
     headers = {{"Content-Type": "application/json", "X-API-Key": os.environ["TINKER_API_KEY"]}}
     url = service.holder._base_url.rstrip("/") + "/api/v1" + path
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
     try:
-        answer = urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers))
+        answer = urllib.request.urlopen(request)
     except urllib.error.HTTPError as error:
         answer = error
     return answer.status, answer.read().decode()"""
@@ -45,8 +47,7 @@ class Server:
     target: Target
     limit: float
     """Seconds that all calls of the check may take together."""
-    measured: dict[str, float] = field(factory=dict)
-    """Properties of the server that one check measures and the next ones use."""
+    known: Known = field(factory=Known)
     notes: dict[str, str] = field(factory=dict, init=False)
     """Observations that are reported and not judged."""
     script: Script = field(init=False)
@@ -158,9 +159,7 @@ class Server:
         made = getattr(self.service, method)
         return self.call("service", made, method, *arguments, **options).result().value
 
-    def call(
-        self, owner: str, bound: Any, method: str, *arguments: Any, **options: Any
-    ) -> Call:
+    def call(self, owner: str, bound: Any, method: str, *arguments: Any, **options: Any) -> Call:
         """Any method that returns a future; arguments may be values that the server returned."""
         variable = self.script.variable("answer")
         given = [a.expression if isinstance(a, Shown) else repr(a) for a in arguments]

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 LOSS = '$.metrics["loss:sum"]'
 LOGPROBS = '$.loss_fn_outputs[{index}]["logprobs"].to_numpy()'
-ALL_LOGPROBS = (
-    'np.concatenate([o["logprobs"].to_numpy().reshape(-1) for o in $.loss_fn_outputs])'
-)
+ALL_LOGPROBS = 'np.concatenate([o["logprobs"].to_numpy().reshape(-1) for o in $.loss_fn_outputs])'
 
 
 @define(eq=False)
@@ -77,7 +75,7 @@ class Trainer:
         return self._record(
             f"{method}({arguments})",
             "result",
-            lambda: submit([each.datum() for each in batch], loss, config),  # type: ignore[arg-type]
+            lambda: submit([each.datum() for each in batch], loss, config),
             needs={data},
             changes=changes,
         )

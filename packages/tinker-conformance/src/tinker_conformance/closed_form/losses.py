@@ -67,24 +67,27 @@ LOSSES = {
         slope=lambda lp, columns, config: -_pessimistic_slope(_ratio(lp, columns), columns, config),
     ),
     "cispo": Loss(
-        value=lambda lp, columns, config: -_clip(_ratio(lp, columns), config)
-        * lp
-        * columns["advantages"],
-        slope=lambda lp, columns, config: -_clip(_ratio(lp, columns), config)
-        * columns["advantages"],
+        value=lambda lp, columns, config: (
+            -_clip(_ratio(lp, columns), config) * lp * columns["advantages"]
+        ),
+        slope=lambda lp, columns, config: (
+            -_clip(_ratio(lp, columns), config) * columns["advantages"]
+        ),
     ),
     "dro": Loss(
-        value=lambda lp, columns, config: -lp * columns["advantages"]
-        + 0.5 * config["beta"] * (lp - columns["logprobs"]) ** 2,
-        slope=lambda lp, columns, config: -columns["advantages"]
-        + config["beta"] * (lp - columns["logprobs"]),
+        value=lambda lp, columns, config: (
+            -lp * columns["advantages"] + 0.5 * config["beta"] * (lp - columns["logprobs"]) ** 2
+        ),
+        slope=lambda lp, columns, config: (
+            -columns["advantages"] + config["beta"] * (lp - columns["logprobs"])
+        ),
     ),
     "gspo": Loss(
-        value=lambda lp, columns, config: -_pessimistic(
-            _sequence_ratio(lp, columns), columns, config
+        value=lambda lp, columns, config: (
+            -_pessimistic(_sequence_ratio(lp, columns), columns, config)
         ),
-        slope=lambda lp, columns, config: -_pessimistic_slope(
-            _sequence_ratio(lp, columns), columns, config
+        slope=lambda lp, columns, config: (
+            -_pessimistic_slope(_sequence_ratio(lp, columns), columns, config)
         ),
     ),
 }

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tinker_conformance.client.shown import Shown
 from tinker_conformance.client.trainer import Trainer
-from tinker_conformance.expect import Refused
+from tinker_conformance.expect import RefusedError
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
@@ -41,7 +41,7 @@ def download(trainer: Trainer, name: str) -> Adapter:
     path = trainer.save("save_weights_external", name=name).result().show("$.path")
     urls: dict[str, str] = server.rest("get_external_weights_urls", path).value.urls
     if not {CONFIG, WEIGHTS} <= urls.keys():
-        raise Refused(f"external weights are {', '.join(urls)}, not {CONFIG} and {WEIGHTS}")
+        raise RefusedError(f"external weights are {', '.join(urls)}, not {CONFIG} and {WEIGHTS}")
     files = {}
     for file in (CONFIG, WEIGHTS):
         with urllib.request.urlopen(urls[file], timeout=server.timeout) as response:
@@ -50,14 +50,14 @@ def download(trainer: Trainer, name: str) -> Adapter:
 
 
 def read_safetensors(raw: bytes) -> dict[str, NDArray[np.float64]]:
-    """The float32 tensors of a safetensors file; `Refused` for coarser ones."""
+    """The float32 tensors of a safetensors file; `RefusedError` for coarser ones."""
     size = int.from_bytes(raw[:8], "little")
     header = json.loads(raw[8 : 8 + size])
     header.pop("__metadata__", None)
     tensors = {}
     for name, entry in header.items():
         if entry["dtype"] != "F32":
-            raise Refused(f"external weights are stored as {entry['dtype']}, too coarse to compare")
+            raise RefusedError(f"external weights are {entry['dtype']}, too coarse to compare")
         start, end = (8 + size + offset for offset in entry["data_offsets"])
         values = np.frombuffer(raw[start:end], "<f4").astype(np.float64)
         tensors[name] = values.reshape(entry["shape"])

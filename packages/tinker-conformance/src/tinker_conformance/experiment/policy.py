@@ -29,9 +29,7 @@ def policy_batch(trainer: Trainer) -> Batch:
         place += len(lp)
         ratios = np.array(RATIOS)[at % len(RATIOS)]
         advantages = np.array(ADVANTAGES)[at % len(ADVANTAGES)]
-        rows.append(
-            row.replace(weights=None, logprobs=lp - np.log(ratios), advantages=advantages)
-        )
+        rows.append(row.replace(weights=None, logprobs=lp - np.log(ratios), advantages=advantages))
     return tuple(rows)
 
 
@@ -60,9 +58,7 @@ def expected_loss(reply: Reply, batch: Batch, loss: str, config: Mapping[str, fl
     return total
 
 
-def as_cross_entropy(
-    reply: Reply, batch: Batch, loss: str, config: Mapping[str, float]
-) -> Batch:
+def as_cross_entropy(reply: Reply, batch: Batch, loss: str, config: Mapping[str, float]) -> Batch:
     """The cross-entropy datums whose gradient is that of the loss: weights are -d loss / d lp."""
     rows = []
     for index, row in enumerate(batch):

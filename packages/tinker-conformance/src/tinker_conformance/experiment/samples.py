@@ -39,9 +39,5 @@ def trained_pair(server: Server) -> tuple[Trainer, Sampler]:
 
 def trainer_logprobs(trainer: Trainer, sequence: list[int]) -> NDArray[np.float64]:
     """The trainer's logprobs of sequence[1:]."""
-    datum = row(
-        sequence[:-1], target_tokens=sequence[1:], weights=np.zeros(len(sequence) - 1)
-    )
+    datum = row(sequence[:-1], target_tokens=sequence[1:], weights=np.zeros(len(sequence) - 1))
     return trainer.logprobs((datum,)).array
-
-

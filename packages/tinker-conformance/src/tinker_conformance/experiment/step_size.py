@@ -11,14 +11,13 @@ from tinker import types
 
 from tinker_conformance.client.server import Server
 from tinker_conformance.client.trainer import LOSS
-from tinker_conformance.expect import Blocked
+from tinker_conformance.expect import fail
 from tinker_conformance.experiment.sequences import PROBE
 from tinker_conformance.experiment.twins import warm_trainer
 
 EPS = 1e6
 """Far above the square root of any second moment."""
 CANDIDATES = tuple(float(size) for size in 10.0 ** np.arange(-7, 2))
-_KEY = "squared gradient norm"
 
 
 def descent(size: float, **others: float) -> types.AdamParams:
@@ -31,19 +30,27 @@ def squared_norm(server: Server) -> float:
 
     Steps of growing size are submitted together; the first with an effect above the noise counts.
     """
-    if _KEY in server.measured:
-        return server.measured[_KEY]
+    if server.known.squared_norm is None:
+        server.known.squared_norm = _measure(server)
+    return server.known.squared_norm
+
+
+def _measure(server: Server) -> float:
     trainer = warm_trainer(server)
-    losses = []
-    for size in CANDIDATES:
-        losses.append(trainer.train(PROBE, descent(size)))
-    values = [float(call.result().show(LOSS).array) for call in losses]
+    replies = [trainer.train(PROBE, descent(size)) for size in CANDIDATES]
+    shown = [reply.result().show(LOSS) for reply in replies]
+    losses = [float(loss.array) for loss in shown]
     noise = server.tolerance.logprob * sum(len(row.tokens) for row in PROBE)
-    for size, before, after in zip(CANDIDATES, values, values[1:], strict=False):
+    for size, before, after in zip(CANDIDATES, losses, losses[1:], strict=False):
         if before - after > 3 * noise:
-            server.measured[_KEY] = (before - after) / size
-            return server.measured[_KEY]
-    raise Blocked(f"no step along the gradient lowers the loss; losses were {np.round(values, 4)}")
+            return (before - after) / size
+    largest = f"{CANDIDATES[0]:g} to {CANDIDATES[-2]:g}"
+    fail(
+        "loss:sum after steps along the gradient",
+        shown[-1],
+        f"a decrease for some step size from {largest}",
+        came=str([round(loss, 6) for loss in losses]),
+    )
 
 
 def step_size(server: Server, change: float | None = None) -> float:

@@ -7,7 +7,7 @@ from tinker import types
 
 from tinker_conformance.client.server import Server
 from tinker_conformance.client.trainer import Trainer
-from tinker_conformance.expect import Blocked
+from tinker_conformance.expect import BlockedError, expect_change
 from tinker_conformance.experiment.sequences import PROBE, WARM
 
 WARM_STEPS = 2
@@ -22,7 +22,24 @@ def warm(trainer: Trainer) -> Trainer:
 
 
 def warm_trainer(server: Server) -> Trainer:
-    return warm(server.trainer())
+    """A new model after a little training."""
+    trainer = warm(server.trainer())
+    expect_learning(trainer)
+    return trainer
+
+
+def expect_learning(trainer: Trainer) -> None:
+    """Training changed the model: without that, many checks would compare nothing with nothing.
+
+    Asked once for each worker.
+    """
+    server = trainer.server
+    if server.known.learns:
+        return
+    base = server.trainer().logprobs(PROBE).array
+    more_than = 5 * server.tolerance.logprob
+    expect_change("logprobs after training", trainer.logprobs(PROBE), base, more_than=more_than)
+    server.known.learns = True
 
 
 def twins(server: Server, count: int = 2) -> list[Trainer]:
@@ -37,7 +54,7 @@ def twins(server: Server, count: int = 2) -> list[Trainer]:
     trainers = [server.trainer_from(path, optimizer=True) for _ in range(count)]
     if _equal(trainers, server.tolerance.logprob):
         return trainers
-    raise Blocked("neither one seed nor one checkpoint gives two models with equal logprobs")
+    raise BlockedError("neither one seed nor one checkpoint gives two models with equal logprobs")
 
 
 def _equal(trainers: list[Trainer], atol: float) -> bool:

@@ -8,8 +8,9 @@ import traceback
 from typing import Any
 
 from tinker_conformance.check import Check
+from tinker_conformance.client.known import Known
 from tinker_conformance.client.server import Server
-from tinker_conformance.expect import Blocked, Mismatch, Refused, refusal
+from tinker_conformance.expect import BlockedError, MismatchError, RefusedError, refusal
 from tinker_conformance.run.result import Result
 from tinker_conformance.target import Target
 
@@ -17,13 +18,13 @@ CLOSE_S = 5.0
 """How long the end of a session may take; the next check does not depend on it."""
 
 
-def examine(check: Check, target: Target, timeout: float, measured: dict[str, float]) -> Result:
+def examine(check: Check, target: Target, timeout: float, known: Known) -> Result:
     """The result of one check, in a session of its own."""
     began = time.monotonic()
-    server = Server(target, timeout, measured)
+    server = Server(target, timeout, known)
     try:
         check.run(server)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a check raises is its result
         outcome = _failure(check, server, error)
     else:
         outcome = {"status": "passed"}
@@ -31,20 +32,18 @@ def examine(check: Check, target: Target, timeout: float, measured: dict[str, fl
     closing = threading.Thread(target=server.close, daemon=True)
     closing.start()
     closing.join(0.0 if outcome.get("timed_out") else CLOSE_S)
-    return Result(
-        check=check.id, claim=check.claim, seconds=seconds, notes=server.notes, **outcome
-    )
+    return Result(check=check.id, claim=check.claim, seconds=seconds, notes=server.notes, **outcome)
 
 
 def _failure(check: Check, server: Server, error: Exception) -> dict[str, Any]:
-    if isinstance(error, Mismatch):
+    if isinstance(error, MismatchError):
         shown = {"expected": error.expected, "came": error.came, "snippet": error.snippet}
         return {"status": "failed", "what": error.what, **shown}
-    if isinstance(error, Blocked):
+    if isinstance(error, BlockedError):
         return {"status": "blocked", "what": str(error)}
     if isinstance(error, TimeoutError):
         return _call_failed(server, "a call has no answer", "nothing in time", timed_out=True)
-    message = str(error) if isinstance(error, Refused) else refusal(error)
+    message = str(error) if isinstance(error, RefusedError) else refusal(error)
     if message is not None and not check.required:
         return {"status": "not supported", "what": message}
     if message is not None:

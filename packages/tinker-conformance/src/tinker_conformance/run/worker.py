@@ -28,15 +28,16 @@ def main() -> None:
     """Serve checks until stdin ends."""
     pipe = _settle()
     from tinker_conformance.checks import all_checks
+    from tinker_conformance.client.known import Known
     from tinker_conformance.run.examine import examine
     from tinker_conformance.target import Target
 
     by_id = {check.id: check for check in all_checks()}
     settings: dict[str, Any] = json.loads(sys.stdin.readline())
     target = Target(**settings["target"])
-    measured: dict[str, float] = {}
+    known = Known()
     for line in sys.stdin:
-        result = examine(by_id[line.strip()], target, settings["timeout"], measured)
+        result = examine(by_id[line.strip()], target, settings["timeout"], known)
         print(json.dumps(result.to_json()), file=pipe, flush=True)
         if result.timed_out:
             break

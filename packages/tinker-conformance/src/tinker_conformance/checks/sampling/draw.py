@@ -55,7 +55,9 @@ def greedy_is_likeliest(server: Server) -> None:
     drawn = reply.show(TOKENS.format(index=0))
     best = reply.show("[row[0][0] for row in $.sequences[0].topk_logprobs]")
     expect_equal("greedy tokens", drawn, best.value)
-    expect_equal("greedy tokens of the second sample", reply.show(TOKENS.format(index=1)), drawn.value)
+    expect_equal(
+        "greedy tokens of the second sample", reply.show(TOKENS.format(index=1)), drawn.value
+    )
     ranked = _likeliest(sampler, PROMPT, 2)
     first = reply.show("$.sequences[0].tokens[0]")
     expect_equal("first greedy token", first, max(ranked, key=ranked.__getitem__))
@@ -115,9 +117,7 @@ def top_p(server: Server) -> None:
     _expect_counts(reply.show(FIRST), restricted(nucleus, 1.0), None)
 
 
-def _expect_counts(
-    drawn: Shown, probabilities: dict[int, float], among: set[int] | None
-) -> None:
+def _expect_counts(drawn: Shown, probabilities: dict[int, float], among: set[int] | None) -> None:
     """Draws that follow the probabilities; of those in `among`, or of all (None)."""
     observed = counts(drawn.value, among)
     statistic, bound = chi_squared(observed, probabilities)
@@ -148,9 +148,25 @@ def samples_differ(server: Server) -> None:
     sampler = server.sampler()
     params = free(12, temperature=1.5)
     first = sampler.sample(PROMPT, params, 8).result().show(ALL_TOKENS)
-    expect(len(set(map(tuple, first.value))) > 1, "8 samples of one request", first, "not all equal")
+    expect(
+        len(set(map(tuple, first.value))) > 1, "8 samples of one request", first, "not all equal"
+    )
     second = sampler.sample(PROMPT, params, 8).result().show(ALL_TOKENS)
     expect(second.value != first.value, "samples of a second request", second, "others")
+
+
+@check
+def sequence_ids(server: Server) -> None:
+    """Every sampled sequence of a session has an id of its own."""
+    sampler, params = server.sampler(), free(1, seed=1)
+    replies = [sampler.sample(PROMPT, params, 2).result() for _ in range(2)]
+    first, second = (reply.show("[s.sequence_id for s in $.sequences]") for reply in replies)
+    expect(
+        len({*first.value, *second.value}) == 4,
+        "sequence ids of two requests",
+        second,
+        f"two ids that differ from {first.value}",
+    )
 
 
 @check

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from tinker import types
 
@@ -23,7 +25,7 @@ def topk(server: Server) -> None:
     lengths = reply.show("[None if row is None else len(row) for row in $.topk_prompt_logprobs]")
     expect_equal("entries at each place", lengths, [None] + [K] * (len(PROMPT) - 1))
     for row in shown.value[1:]:
-        falling = all(first[1] >= second[1] for first, second in zip(row, row[1:], strict=False))
+        falling = all(first[1] >= second[1] for first, second in pairwise(row))
         expect(falling, "logprobs of one place", shown, "falling numbers")
         expect(len({token for token, _ in row}) == K, "tokens of one place", shown, "different")
 
@@ -43,8 +45,9 @@ def topk_values(server: Server) -> None:
     own = np.array(sampler.compute_logprobs(PROMPT).value[1:], np.float64)
     for place, row in enumerate(rows):
         likely = own[place] <= row[0][1] + server.tolerance.logprob
-        expect(likely, f"likeliest token at place {place + 1}", reply.show("$.topk_prompt_logprobs"),
-               f"at least as likely as the prompt's, {own[place]:.6g}")  # fmt: skip
+        least = f"at least as likely as the prompt's token, {own[place]:.6g}"
+        shown = reply.show(f"$.topk_prompt_logprobs[{place + 1}]")
+        expect(likely, f"likeliest token at place {place + 1}", shown, least)
 
 
 @check

@@ -16,9 +16,10 @@ from tinker_conformance.client.batch import row
 from tinker_conformance.client.sampler import Sampler
 from tinker_conformance.client.server import Server
 from tinker_conformance.client.shown import Reply
-from tinker_conformance.expect import Blocked, expect, expect_equal
+from tinker_conformance.expect import BlockedError, expect, expect_equal
 from tinker_conformance.experiment.samples import REASON, TOKENS, greedy
 from tinker_conformance.experiment.sequences import tokens
+from tinker_conformance.experiment.tokenizer import tokenizer
 
 LENGTH = 10
 PROMPTS = [tokens(6, seed) for seed in range(201, 221)]
@@ -38,7 +39,7 @@ def _varied(sampler: Sampler) -> tuple[list[int], list[int]]:
         drawn = _continuation(sampler, prompt)
         if len(set(drawn)) >= 4:
             return prompt, drawn
-    raise Blocked(f"the model repeats itself after all of {len(PROMPTS)} prompts")
+    raise BlockedError(f"the model repeats itself after all of {len(PROMPTS)} prompts")
 
 
 def _firsts(drawn: list[int]) -> list[int]:
@@ -94,23 +95,16 @@ def token_in_the_prompt(server: Server) -> None:
     prompt, drawn = _varied(sampler)
     absent = [token for token in prompt if token not in drawn]
     if not absent:
-        raise Blocked("the continuation repeats every token of its prompt")
+        raise BlockedError("the continuation repeats every token of its prompt")
     _expect_end(_sample(sampler, prompt, absent), drawn, "length")
-
-
-def _tokenizer(server: Server) -> Any:
-    try:
-        return server.trainer().client.get_tokenizer()
-    except (OSError, ValueError, ImportError) as error:
-        raise Blocked(f"no tokenizer of {server.target.model} here: {error}") from error
 
 
 @check
 def string(server: Server) -> None:
     """A sample ends with the token that completes its stop string, and contains it."""
-    tokenizer, sampler = _tokenizer(server), server.sampler()
+    decode, sampler = tokenizer(server).decode, server.sampler()
     prompt, drawn = _varied(sampler)
-    texts = [tokenizer.decode(drawn[: n + 1]) for n in range(len(drawn))]
+    texts = [decode(drawn[: n + 1]) for n in range(len(drawn))]
     middle, end = texts[-1][: len(texts[4])][-2:], texts[-1][-1:]
     for stop in (middle, [middle], ["no such text", middle, end]):
         reply = _sample(sampler, prompt, stop)
@@ -135,10 +129,10 @@ def _ending(server: Server) -> tuple[Sampler, list[int], list[int]]:
 
     The sampler, the prompt, and the continuation that nothing stops.
     """
-    tokenizer = _tokenizer(server)
-    if tokenizer.eos_token_id is None:
-        raise Blocked(f"the tokenizer of {server.target.model} names no end of sequence")
-    prompt, end = PROMPTS[0], int(tokenizer.eos_token_id)
+    end = tokenizer(server).eos_token_id
+    if end is None:
+        raise BlockedError(f"the tokenizer of {server.target.model} names no end of sequence")
+    prompt = PROMPTS[0]
     trainer = server.trainer(rank=8)
     first = _continuation(server.sampler(), prompt, 1)
     sequence = [*prompt, *first, end, *tokens(3, 302)]
@@ -152,7 +146,7 @@ def _ending(server: Server) -> tuple[Sampler, list[int], list[int]]:
         drawn = _continuation(sampler, prompt)
         if end in drawn[1:-1]:
             return sampler, prompt, drawn[: drawn.index(end) + 1]
-    raise Blocked(f"the model did not learn its end in {ROUNDS * TEACHING_STEPS} steps")
+    raise BlockedError(f"the model did not learn its end in {ROUNDS * TEACHING_STEPS} steps")
 
 
 @check

@@ -17,7 +17,7 @@ from tinker_conformance.expect import (
     expect_close,
     expect_equal,
     expect_refusal,
-    refusal,
+    refused,
 )
 from tinker_conformance.experiment.effect import expect_same
 from tinker_conformance.experiment.samples import TOKENS, greedy, trainer_logprobs
@@ -62,7 +62,7 @@ def optimizer_is_part_of_it(server: Server) -> None:
 
 @check
 def without_optimizer(server: Server) -> None:
-    """Loaded without the optimizer, the first step is Adam's first: its size does not depend on g."""
+    """Loaded without the optimizer, the next step is Adam's first: it does not depend on |g|."""
     path = warm_trainer(server).save_state("middle")
     one, other = (server.trainer_from(path, optimizer=False) for _ in range(2))
     before = one.logprobs(PROBE).array
@@ -74,8 +74,7 @@ def without_optimizer(server: Server) -> None:
 @check
 def in_a_pipeline(server: Server) -> None:
     """A checkpoint submitted between two steps contains exactly the steps before it."""
-    trainer, reference = server.trainer(), server.trainer()
-    warm(trainer)
+    trainer, reference = warm_trainer(server), server.trainer()
     saved = trainer.save("save_state", name="between")
     for _ in range(3):
         trainer.train(OTHER, ADAM)
@@ -116,7 +115,7 @@ def name_twice(server: Server) -> None:
     expected = trainer.logprobs(PROBE).array
     for _ in range(3):
         trainer.train(PROBE, ADAM)
-    expect_refusal(server, "save_state under a taken name", lambda: trainer.save_state("same"))
+    expect_refusal(server, "save_state under a taken name", trainer.save_state, "same")
     came = server.trainer_from(first, optimizer=False).logprobs(PROBE)
     expect_close("logprobs of the first", came, expected, atol=server.tolerance.logprob)
 
@@ -174,7 +173,7 @@ def by_another_client(server: Server) -> None:
     expected = trainer.logprobs(PROBE).array
     prompt = tokens(6, 401)
     wanted = server.sampler(sampled).sample(prompt, greedy(5)).result().show(TOKENS.format(index=0))
-    other = Server(server.target, server.limit, server.measured)
+    other = Server(server.target, server.limit, server.known)
     try:
         came = other.trainer_from(_outside(path, other), optimizer=True).logprobs(PROBE)
         expect_close("logprobs in another session", came, expected, atol=server.tolerance.logprob)
@@ -202,14 +201,10 @@ def load_state(server: Server) -> None:
     name = "load_state in the middle of a run"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the SDK has deprecated it
-        try:
-            trainer.load("load_state", path).result()
-        except Exception as error:
-            message = refusal(error)
-            if message is None:
-                raise
-            server.notes[name] = f"refused: {message}"
-            return
+        message = refused(trainer.load, "load_state", path)
+    if message is not None:
+        server.notes[name] = f"refused: {message}"
+        return
     server.notes[name] = "loads the weights"
     came = trainer.logprobs(PROBE)
     expect_close("logprobs after load_state", came, expected, atol=server.tolerance.logprob)

@@ -10,7 +10,7 @@ from tinker import types
 
 from tinker_conformance.check import check
 from tinker_conformance.client.server import Server
-from tinker_conformance.expect import Refused, expect, refusal
+from tinker_conformance.expect import expect, expect_refusal, refused
 from tinker_conformance.experiment.samples import PROMPT, greedy
 
 SIDE = 64
@@ -43,14 +43,11 @@ def in_a_prompt(server: Server) -> None:
     """An image in a prompt changes the logprobs behind it, or is refused."""
     sampler = server.sampler()
     without = sampler.compute_logprobs(PROMPT).array
-    try:
-        reply = sampler.sample(_prompt(None), greedy(1), include_prompt_logprobs=True).result()
-    except Exception as error:
-        if refusal(error) is None:
-            raise
+    if refused(sampler.sample, _prompt(None), greedy(1)) is not None:
         server.notes["images"] = "refused"
         return
     server.notes["images"] = "accepted"
+    reply = sampler.sample(_prompt(None), greedy(1), include_prompt_logprobs=True).result()
     came = reply.show("$.prompt_logprobs")
     tail = len(TEXT_AFTER)
     longer = len(came.value) > len(PROMPT)
@@ -63,14 +60,8 @@ def in_a_prompt(server: Server) -> None:
 def wrong_number_of_tokens(server: Server) -> None:
     """An image whose expected_tokens are wrong is refused."""
     sampler = server.sampler()
-    try:
-        reply = sampler.sample(_prompt(99_999), greedy(1)).result()
-    except Exception as error:
-        if refusal(error) is None:
-            raise
-        return
-    shown = reply.show("$.sequences[0].tokens")
-    expect(False, "an image of 99,999 tokens", shown, "an error")
+    what = "an image of 99,999 tokens"
+    expect_refusal(server, what, sampler.sample, _prompt(99_999), greedy(1))
 
 
 @check
@@ -79,20 +70,14 @@ def in_a_datum(server: Server) -> None:
     trainer = server.trainer()
     image = 16
     length = len(PROMPT) + image
-    datum = types.Datum(
-        model_input=_prompt(image),
-        loss_fn_inputs={"target_tokens": [PROMPT[0]] * length, "weights": [0.0] * length},
-    )
+    inputs = {
+        "target_tokens": types.TensorData(data=[PROMPT[0]] * length, dtype="int64"),
+        "weights": types.TensorData(data=[0.0] * length, dtype="float32"),
+    }
+    datum = types.Datum(model_input=_prompt(image), loss_fn_inputs=inputs)
     submit = trainer.client.forward
     call = server.call(trainer.variable, submit, "forward", [datum], "cross_entropy")
-    try:
-        reply = call.result()
-    except Exception as error:
-        message = refusal(error)
-        if message is None:
-            raise
-        if "image" not in message.lower():
-            raise Refused(message) from error
-        return
-    shape = reply.show("$.loss_fn_outputs[0]['logprobs'].shape")
-    expect(shape.value == [length], "shape of logprobs", shape, f"[{length}]")
+    message = refused(call.result)
+    if message is None:
+        shape = call.result().show("$.loss_fn_outputs[0]['logprobs'].shape")
+        expect(shape.value == [length], "shape of logprobs", shape, f"[{length}]")

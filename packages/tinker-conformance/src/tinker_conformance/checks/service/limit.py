@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from tinker_conformance.check import check
-from tinker_conformance.client.batch import Row
+from tinker_conformance.client.batch import Row, row
 from tinker_conformance.client.server import Server
-from tinker_conformance.expect import Blocked, expect, expect_equal, expect_refusal, refusal
+from tinker_conformance.expect import BlockedError, expect, expect_equal, expect_refusal, refused
 from tinker_conformance.experiment.samples import ALL_TOKENS, PROMPT, TOKENS, free, greedy
 from tinker_conformance.experiment.sequences import tokens
 
@@ -26,8 +26,8 @@ def _context(server: Server) -> int:
             length = int(model.max_context_length)
             if length <= LARGEST_CONTEXT:
                 return length
-            raise Blocked(f"a context of {length} tokens costs too much to be filled")
-    raise Blocked(f"the server's capabilities do not say the context of {server.target.model}")
+            raise BlockedError(f"a context of {length} tokens costs too much to be filled")
+    raise BlockedError(f"the server's capabilities do not say the context of {server.target.model}")
 
 
 @check
@@ -49,14 +49,14 @@ def longest_datum(server: Server) -> None:
     expect_equal("shape of logprobs", came, [length])
     longer = _long(length + 1)
     what = f"a datum of {length + 1} tokens with a context of {length}"
-    expect_refusal(server, what, lambda: trainer.forward((longer,)).result())
+    expect_refusal(server, what, trainer.forward, (longer,))
 
 
 def _long(length: int) -> Row:
     weights = np.zeros(length)
     weights[-1] = 1.0
     targets = np.array(tokens(length, 602))
-    return Row(tokens(length, 601), {}).replace(target_tokens=targets, weights=weights)
+    return row(tokens(length, 601), target_tokens=targets, weights=weights)
 
 
 @check
@@ -68,7 +68,7 @@ def longest_prompt(server: Server) -> None:
     expect_equal("number of tokens", drawn.show("len($.sequences[0].tokens)"), 1)
     what = f"a prompt of {length + 1} tokens with a context of {length}"
     longer = tokens(length + 1, 603)
-    expect_refusal(server, what, lambda: sampler.sample(longer, greedy(1)).result())
+    expect_refusal(server, what, sampler.sample, longer, greedy(1))
 
 
 @check
@@ -77,14 +77,11 @@ def max_tokens_beyond_the_context(server: Server) -> None:
     length = _context(server)
     sampler, prompt = server.sampler(), tokens(length - 3, 604)
     name = "max_tokens beyond the context"
-    try:
-        reply = sampler.sample(prompt, greedy(10)).result()
-    except Exception as error:
-        if refusal(error) is None:
-            raise
+    if refused(sampler.sample, prompt, greedy(10)) is not None:
         server.notes[name] = "refused"
         return
     server.notes[name] = "ends at the context's end"
+    reply = sampler.sample(prompt, greedy(10)).result()
     drawn = reply.show("len($.sequences[0].tokens)")
     expect(drawn.value <= 3, "number of tokens", drawn, "at most 3")
 

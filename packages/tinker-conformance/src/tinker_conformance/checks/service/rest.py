@@ -78,7 +78,7 @@ def delete(server: Server) -> None:
     paths = [each.tinker_path for each in shown.value.checkpoints]
     expect(paths == [other.value], "checkpoints", shown, other.value, came=str(paths))
     what = "loading a deleted checkpoint"
-    expect_refusal(server, what, lambda: server.trainer_from(path, optimizer=False))
+    expect_refusal(server, what, server.trainer_from, path, optimizer=False)
 
 
 @check
@@ -120,5 +120,4 @@ def sampler(server: Server) -> None:
 def unknown_ids(server: Server) -> None:
     """Ids of nothing are refused."""
     for method in ("get_training_run", "list_checkpoints", "get_session", "get_sampler"):
-        call = lambda m=method: server.rest(m, "no-such-id")  # noqa: E731
-        expect_refusal(server, f"{method} of an unknown id", call)
+        expect_refusal(server, f"{method} of an unknown id", server.rest, method, "no-such-id")

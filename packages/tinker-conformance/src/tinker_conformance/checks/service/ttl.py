@@ -9,7 +9,7 @@ from tinker_conformance.check import check
 from tinker_conformance.client.server import Server
 from tinker_conformance.client.shown import Shown
 from tinker_conformance.client.trainer import Trainer
-from tinker_conformance.expect import expect, refusal
+from tinker_conformance.expect import expect, fail, refused
 
 HOUR = 3600
 SLACK_S = 120
@@ -67,11 +67,7 @@ def smallest(server: Server) -> None:
     trainer = server.trainer()
     seconds = 60
     name = f"ttl_seconds={seconds}"
-    try:
-        trainer.save("save_state", name="brief", ttl_seconds=seconds).result()
-    except Exception as error:
-        if refusal(error) is None:
-            raise
+    if refused(trainer.save, "save_state", name="brief", ttl_seconds=seconds) is not None:
         server.notes[name] = "refused"
         return
     server.notes[name] = "accepted"
@@ -85,12 +81,8 @@ def smallest(server: Server) -> None:
 def zero(server: Server) -> None:
     """ttl_seconds=0 is refused: no checkpoint is gone before it is saved."""
     trainer = server.trainer()
-    try:
-        trainer.save("save_state", name="zero", ttl_seconds=0).result()
-    except Exception as error:
-        if refusal(error) is None:
-            raise
+    if refused(trainer.save, "save_state", name="zero", ttl_seconds=0) is not None:
         return
     shown, checkpoint = _listed(server, trainer)
     came = str(checkpoint.expires_at)
-    expect(False, "ttl_seconds=0", shown, "an error", came=f"a checkpoint that expires {came}")
+    fail("ttl_seconds=0", shown, "an error", came=f"a checkpoint that expires {came}")

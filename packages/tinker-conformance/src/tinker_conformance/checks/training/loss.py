@@ -8,7 +8,7 @@ from tinker_conformance.check import check, required
 from tinker_conformance.client.batch import Batch, row
 from tinker_conformance.client.server import Server
 from tinker_conformance.client.trainer import ALL_LOGPROBS, LOGPROBS, LOSS, Trainer
-from tinker_conformance.expect import expect, expect_close, expect_refusal, refusal
+from tinker_conformance.expect import expect, expect_close
 from tinker_conformance.experiment.policy import (
     expected_loss,
     policy_batch,
@@ -121,8 +121,12 @@ def cispo_defaults(server: Server) -> None:
     batch = policy_batch(trainer)
     reply = trainer.forward(batch, "cispo").result()
     loss = reply.show(LOSS)
-    documented = {f"{c['clip_low_threshold']:g} and {c['clip_high_threshold']:g}":
-                  expected_loss(reply, batch, "cispo", c) for c in (ONE_SIDED, DEFAULT)}
+    documented = {
+        f"{c['clip_low_threshold']:g} and {c['clip_high_threshold']:g}": expected_loss(
+            reply, batch, "cispo", c
+        )
+        for c in (ONE_SIDED, DEFAULT)
+    }
     nearest = min(documented, key=lambda name: abs(documented[name] - float(loss.array)))
     rtol = server.tolerance.loss
     expect_close("cispo: loss:sum", loss, documented[nearest], rtol=rtol, atol=rtol)
@@ -131,10 +135,24 @@ def cispo_defaults(server: Server) -> None:
 
 @check
 def dro(server: Server) -> None:
-    """dro is -sum(lp A - beta / 2 (lp - q)^2) over tokens that were sampled."""
+    """dro is -sum(lp A - beta / 2 (lp - q)^2)."""
     trainer = server.trainer()
     config = {"beta": 0.3}
     _expect_loss(trainer, policy_batch(trainer), "dro", config, config)
+
+
+@check
+def dro_prompt(server: Server) -> None:
+    """Tokens with A = 0 and q = 0, as those of a prompt, all count in dro or none does."""
+    zeros = np.zeros(len(PROBE[0].tokens))
+    prompt = (PROBE[0].replace(weights=None, logprobs=zeros, advantages=zeros),)
+    config = {"beta": 0.3}
+    reply = server.trainer().forward(prompt, "dro", config).result()
+    loss, counted = reply.show(LOSS), expected_loss(reply, prompt, "dro", config)
+    left_out = abs(float(loss.array)) < server.tolerance.loss
+    server.notes["prompt tokens in dro"] = "left out" if left_out else "counted"
+    if not left_out:
+        expect_close("dro: loss:sum", loss, counted, rtol=server.tolerance.loss)
 
 
 @check

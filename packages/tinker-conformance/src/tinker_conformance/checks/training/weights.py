@@ -53,11 +53,24 @@ def starts_at_the_base_model(server: Server) -> None:
 
 
 @check
+def layers(server: Server) -> None:
+    """train_attn, train_mlp and train_unembed choose disjoint parts of all trained matrices."""
+    names = ("train_attn", "train_mlp", "train_unembed")
+    whole = download(server.trainer(), "all")
+    found: list[str] = []
+    for name in names:
+        part = download(server.trainer(**{each: each == name for each in names}), name)
+        expect(len(part.tensors) > 0, f"matrices with {name} alone", part.path, "some")
+        found += part.tensors
+    expected = sorted(whole.tensors)
+    what = "matrices of the three parts together"
+    expect(sorted(found) == expected, what, whole.path, str(expected), came=str(sorted(found)))
+
+
+@check
 def seed(server: Server) -> None:
     """Equal seeds give equal weights, other seeds give others."""
-    one, same, other = (
-        download(server.trainer(seed=seed), f"seed-{seed}") for seed in (3, 3, 4)
-    )
+    one, same, other = (download(server.trainer(seed=seed), f"seed-{seed}") for seed in (3, 3, 4))
     for adapter, equal in ((same, True), (other, False)):
         largest = float(np.abs(one.flat() - adapter.flat()).max())
         what = f"largest difference to another model of seed=3, {'same' if equal else 'other'} seed"

@@ -1,0 +1,20 @@
+"""What one check finds out about a server and later checks use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define
+
+
+@define(eq=False)
+class Known:
+    """Facts that are measured once for each worker."""
+
+    squared_norm: float | None = None
+    """Of the gradient of the probe at a warm model."""
+    learns: bool = False
+    """Training was seen to change logprobs."""
+    tokenizer: Any = None
+    no_tokenizer: str | None = None
+    """Why the model's tokenizer cannot be had here."""

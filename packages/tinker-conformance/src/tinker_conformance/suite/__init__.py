@@ -1,0 +1,1 @@
+"""The tests that `pytest --pyargs tinker_conformance.suite` collects."""
