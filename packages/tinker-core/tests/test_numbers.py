@@ -91,7 +91,7 @@ REFUSED = [
     *("1_000", "1011_2"),
     # tuples, intervals, lists, choices, ranges
     *("(3, 7)", "(1,234)", "[1,234]", "1, 2", "7 8", "18 or 19", "3 and 5", "12-15", "12\u201315"),
-    *("a=1,b=2", "x = 1, y = 2", "x=5 or x=-3", "5 to 10", "3 out of 4"),
+    *("a=1,b=2", "x = 1, y = 2", "x=5 or x=-3", "5 to 10", "3 out of 4", "5 6"),
     # sums, products, powers, roots, constants, names
     *("5 - 3", "5\u22123", "5+3", "3 x 60", "3*60", "3 \u00d7 60", "12\u00f74", r"3 \times 60"),
     *(
@@ -129,6 +129,12 @@ def test_a_text_that_is_a_number_has_its_exact_value(text: str, value: str) -> N
 @pytest.mark.parametrize("text", REFUSED)
 def test_a_text_that_is_not_one_number_is_refused(text: str) -> None:
     assert read_number(text) is None
+
+
+@pytest.mark.parametrize("text", ["3 apples", "about 3", "It is 3", "3 apples and", "(3)", "3 = 3x"])
+def test_a_number_among_words_is_not_the_whole_text(text: str) -> None:
+    assert read_number(text) is None
+    assert only_number("3 apples") == read_number("3")
 
 
 RANGES = ("12-15", "12\u201315")

@@ -136,7 +136,7 @@ def read_number(text: str) -> Number | None:
     numerals = list(_numerals(text))
     if len(numerals) != 1:
         return None
-    (found, number), around = numerals[0], re.compile(r"[\s$€£¥₹.]*")
+    (found, number), around = numerals[0], re.compile(r"[\s$€£¥₹°.]*")
     alone = around.fullmatch(text[: found.start()]) and around.fullmatch(text[found.end() :])
     return number if alone else None
 

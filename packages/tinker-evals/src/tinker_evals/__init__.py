@@ -12,9 +12,10 @@ from tinker_evals.evaluators.evaluator import (
 )
 from tinker_evals.evaluators.held_out import HeldOut, SamplingNll, TrainingNll, held_out
 from tinker_evals.graders.code import CodeGrader
-from tinker_evals.graders.grade import Grade, Grader, MessageGrader, TextGrader
+from tinker_evals.graders.grade import Grade, Grader, MessageGrader
 from tinker_evals.graders.ifeval import InstructionGrader
 from tinker_evals.graders.judge import DuelGrader, RubricGrader
+from tinker_evals.graders.text_grader import TextGrader
 from tinker_evals.graders.tool_calls import CallGrader
 from tinker_evals.integrations.inspect_evaluator import InspectEvaluator
 from tinker_evals.model.model import Model

@@ -18,7 +18,7 @@ from tinker_core import ConfigError, PostTrainingError
 from tinker_evals.dataset.sources import JsonlFile, Shipped, Source
 from tinker_evals.graders.judge import RUBRIC
 from tinker_evals.model.open_model import open_model, open_named
-from tinker_evals.optional_packages import extra
+from tinker_evals.optional_packages import import_extra
 from tinker_evals.reporting.compare import compare_scores, pair_folders, read_side
 from tinker_evals.reporting.report import write_report
 from tinker_evals.reporting.terminal import Progress, comparison_table, result_table
@@ -204,7 +204,7 @@ def main(arguments: list[str] | None = None) -> None:
 def lm_eval_main() -> None:
     """The command `tinker-lm-eval`: lm-evaluation-harness's own, which now knows our models."""
     try:
-        harness = extra("lm_eval.__main__", "lm-eval", "tinker-lm-eval")
+        harness = import_extra("lm_eval.__main__", "lm-eval", "tinker-lm-eval")
     except PostTrainingError as error:
         sys.exit(f"tinker-lm-eval: {error}")
     import_module("tinker_evals.integrations.lm_eval_model")  # registers the model

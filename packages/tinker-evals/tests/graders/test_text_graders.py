@@ -7,8 +7,10 @@ import pytest
 
 from tinker_evals import graders
 from tinker_evals.dataset.item import Item
-from tinker_evals.graders.answer_match import number, same_math, same_text
-from tinker_evals.graders.grade import Grade, TextGrader
+from tinker_evals.graders.answer_match import same_text
+from tinker_evals.graders.grade import Grade
+from tinker_evals.graders.math_match import same_math
+from tinker_evals.graders.text_grader import TextGrader
 
 
 def verdict(grader: TextGrader, reply: str, item: Item) -> tuple[float, float]:
@@ -123,34 +125,6 @@ def test_hashes(reply: str, strict: int, lenient: int) -> None:
 def test_numeric(reply: str, strict: int, lenient: int) -> None:
     item = Item(id="1", prompt="", target=1200)
     assert verdict(graders.numeric, reply, item) == (strict, lenient)
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("5", "5"),
-        ("-5", "-5"),
-        ("\u2212 5", "-5"),
-        ("5.50", "11/2"),
-        (".5", "1/2"),
-        ("1,234,567.5", "2469135/2"),
-        ("$3.20", "16/5"),
-        ("25%", "25"),
-        (r"25\%", "25"),
-        ("3/4", "3/4"),
-        (r"-\frac{3}{4}", "-3/4"),
-        ("12.", "12"),
-        ("1,23", None),
-        ("1/0", None),
-        ("5 6", None),
-        ("five", None),
-        ("3 apples", None),
-        ("", None),
-    ],
-)
-def test_a_number_is_its_exact_value(text: str, value: str | None) -> None:
-    found = number(text)
-    assert (None if found is None else str(found)) == value
 
 
 @pytest.mark.parametrize(

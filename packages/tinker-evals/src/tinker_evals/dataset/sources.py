@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from attrs import frozen
 
 from tinker_core import ConfigError, DataError
-from tinker_evals.optional_packages import extra
+from tinker_evals.optional_packages import import_extra
 
 
 class Source(Protocol):
@@ -40,7 +40,7 @@ class Hub:
 
     def rows(self) -> list[Mapping[str, Any]]:
         """Download it, or take it from the cache."""
-        datasets = extra("datasets", "hub", f"{self}")
+        datasets = import_extra("datasets", "hub", f"{self}")
         if self.config != "*":
             return list(self._load(datasets, self.config))
         configs = sorted(datasets.get_dataset_config_names(self.path, revision=self.revision))

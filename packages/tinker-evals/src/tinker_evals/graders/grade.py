@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from attrs import field, frozen, validators
@@ -62,37 +62,3 @@ class MessageGrader(Named, Protocol):
     async def grade_message(self, message: Message, item: Item) -> Grade:
         """Grade a whole reply. Raises GradingError."""
         ...
-
-
-Reader = Callable[[str, Item], str | None]
-"""Finds the answer in a reply; None where there is none, never a guess."""
-
-
-@frozen(kw_only=True)
-class TextGrader:
-    """Reads an answer in two ways, side by side, and compares each with the target.
-
-    `strict` takes the form that was asked for. `lenient` is tried where strict finds nothing, and
-    takes what a person would see as the answer. The distance between the two is what the model
-    loses by its form.
-    """
-
-    name: str
-    version: int
-    strict: Reader
-    lenient: Reader
-    same: Callable[[str, Item], bool]
-    """Whether an answer is right."""
-
-    async def grade(self, reply: str, item: Item) -> Grade:
-        """Both readings of the reply."""
-        strict = self.strict(reply, item)
-        lenient = self.lenient(reply, item) if strict is None else strict
-        answers = {"strict": strict, "lenient": lenient}
-        return Grade(
-            scores={name: self._score(answer, item) for name, answer in answers.items()},
-            answers=answers,
-        )
-
-    def _score(self, answer: str | None, item: Item) -> float:
-        return float(answer is not None and self.same(answer, item))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tinker_core import DataError
-from tinker_evals.optional_packages import extra
+from tinker_evals.optional_packages import import_extra
 
 _ENDS_OF_FIRST_WORD = re.compile(r"[.,?!'\"]")
 _FENCES = ("```json", "```Json", "```JSON", "```")
@@ -168,7 +168,7 @@ def _quotation(reply: str) -> bool:
 
 def _language(text: str) -> str | None:
     """The language's ISO code; None for a text that has no words to tell it by."""
-    langdetect = extra("langdetect", "ifeval", "IFEval")
+    langdetect = import_extra("langdetect", "ifeval", "IFEval")
     langdetect.DetectorFactory.seed = 0  # it guesses at random otherwise
     try:
         return str(langdetect.detect(text))
@@ -177,7 +177,7 @@ def _language(text: str) -> str | None:
 
 
 def _count_sentences(text: str) -> int:
-    return len(extra("punkt", "ifeval", "IFEval").sent_tokenize(text))
+    return len(import_extra("punkt", "ifeval", "IFEval").sent_tokenize(text))
 
 
 INSTRUCTIONS: Mapping[str, Callable[..., bool]] = {

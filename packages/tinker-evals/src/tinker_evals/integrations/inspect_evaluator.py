@@ -12,7 +12,7 @@ from attrs import field, frozen
 from tinker_core import EngineError
 from tinker_evals.evaluators.evaluator import Metrics
 from tinker_evals.model.model import Model, SamplingClient
-from tinker_evals.optional_packages import extra
+from tinker_evals.optional_packages import import_extra
 from tinker_render import Renderer
 
 
@@ -30,7 +30,7 @@ class InspectEvaluator:
 
     async def __call__(self, client: SamplingClient) -> Metrics:
         """Every metric of every scorer, under `scorer/metric`; EngineError at a failed run."""
-        inspect = extra("inspect_ai", "inspect", "an Inspect task")
+        inspect = import_extra("inspect_ai", "inspect", "an Inspect task")
         provider = import_module("tinker_evals.integrations.inspect_provider")
         model = Model(name="snapshot", client=client, renderer=self.renderer)
         api = provider.TinkerAPI("snapshot", model=model)

@@ -8,7 +8,7 @@ from tinker_core import DataError
 from tinker_evals.dataset.item import Item
 from tinker_evals.dataset.sources import Hub
 from tinker_evals.graders import hashes
-from tinker_evals.graders.answer_extraction import number_after_hashes
+from tinker_evals.graders.number_extraction import number_after_hashes
 from tinker_evals.tasks.task import Row, Task
 
 _CALCULATOR = re.compile(r"<<[^<>]*>>")

@@ -14,7 +14,7 @@ from attrs import frozen
 from tinker_evals.dataset.item import Item
 from tinker_evals.graders.answer_extraction import after_answer, last_line
 from tinker_evals.graders.grade import Grade
-from tinker_evals.optional_packages import extra
+from tinker_evals.optional_packages import import_extra
 from tinker_evals.tasks.task import Row, Task
 
 _LEFT_OUT = (
@@ -34,7 +34,7 @@ class ReasoningGym:
 
     def rows(self) -> list[Mapping[str, Any]]:
         """Make them; raises ConfigError where the package is not installed."""
-        gym = extra("reasoning_gym", "reasoning-gym", str(self))
+        gym = import_extra("reasoning_gym", "reasoning-gym", str(self))
         return [
             {**puzzle, "number": number}
             for kind in sorted(gym.factory.DATASETS)
@@ -59,7 +59,7 @@ class GymGrader:
 
     async def grade(self, reply: str, item: Item) -> Grade:
         """Strict takes what follows `Answer:`, lenient the last line where there is none."""
-        gym = extra("reasoning_gym", "reasoning-gym", "its grader")
+        gym = import_extra("reasoning_gym", "reasoning-gym", "its grader")
         score = gym.get_score_answer_fn(item.target["metadata"]["source_dataset"])
         strict = after_answer(reply)
         answers = {"strict": strict, "lenient": last_line(reply) if strict is None else strict}
