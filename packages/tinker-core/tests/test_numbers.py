@@ -131,7 +131,9 @@ def test_a_text_that_is_not_one_number_is_refused(text: str) -> None:
     assert read_number(text) is None
 
 
-@pytest.mark.parametrize("text", ["3 apples", "about 3", "It is 3", "3 apples and", "(3)", "3 = 3x"])
+@pytest.mark.parametrize(
+    "text", ["3 apples", "about 3", "It is 3", "3 apples and", "(3)", "3 = 3x"]
+)
 def test_a_number_among_words_is_not_the_whole_text(text: str) -> None:
     assert read_number(text) is None
     assert only_number("3 apples") == read_number("3")
