@@ -3,6 +3,7 @@
 It runs as a script, so that nothing of this package is imported.
 """
 
+import contextlib
 import importlib
 import importlib.util
 import os
@@ -52,9 +53,8 @@ def outcome(function: Callable[..., Any], *arguments: Any) -> bytes:
         return pickle.dumps((False, error))
 
 
-def main() -> None:
+def serve(pipe: Connection) -> None:
     """Answer each tuple of arguments with the function's result."""
-    pipe = Connection(int(sys.argv[1]))
     name, path, memory, seconds = pipe.recv()
     os.dup2(2, 1)  # what the function prints must not go to the parent's output
     sys.path[:] = path
@@ -62,13 +62,11 @@ def main() -> None:
     functions: list[Callable[..., Any]] = []
     pipe.send_bytes(outcome(lambda: functions.append(load(name))))
     while True:
-        try:
-            arguments = pipe.recv()
-        except EOFError:
-            return
+        arguments = pipe.recv()
         limit_cpu(seconds)
         pipe.send_bytes(outcome(functions[0], *arguments))
 
 
 if __name__ == "__main__":
-    main()
+    with contextlib.suppress(EOFError, BrokenPipeError):  # the parent has ended
+        serve(Connection(int(sys.argv[1])))
