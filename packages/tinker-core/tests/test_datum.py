@@ -1,5 +1,7 @@
 """The shift by one, by hand."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import tinker
@@ -52,6 +54,52 @@ def test_an_image_is_never_a_target_and_never_last() -> None:
         )
 
 
+def test_a_cut_keeps_the_first_tokens_and_only_whole_images_before_text() -> None:
+    kinds = ["one token", "two tokens", "an image"]
+    for names, limit in product(product(kinds, repeat=3), range(2, 8)):
+        chunks: list[tinker.ModelInputChunk] = []
+        kept: list[int] = []  # the token of each position, 0 for one of an image
+        for i, name in enumerate(names, 1):
+            tokens = [i] if name == "one token" else [10 * i, 10 * i + 1]
+            chunks.append(image() if name == "an image" else tinker.EncodedTextChunk(tokens=tokens))
+            kept += [0, 0] if name == "an image" else tokens
+        weights = [float(token > 0) for token in kept]
+        kept = kept[:limit]
+        while kept and kept[-1] == 0:
+            kept.pop()
+        if not any(kept[1:]):
+            continue
+        datum = datum_from_model_input_weights(tinker.ModelInput(chunks=chunks), weights, limit)
+        assert numbers(datum, "target_tokens") == kept[1:]
+        assert datum.model_input.length == len(kept) - 1
+        assert all(chunk.length for chunk in datum.model_input.chunks)
+
+
+def test_without_a_reduction_the_weights_stay() -> None:
+    datum = datum_from_model_input_weights(tinker.ModelInput.from_ints([5, 6, 7]), [0, 2, 3])
+    assert numbers(datum, "weights") == [2, 3]
+
+
+def test_an_image_at_the_end_is_refused() -> None:
+    chunks = [tinker.EncodedTextChunk(tokens=[1, 2]), image()]
+    with pytest.raises(DataError, match="must end in text"):
+        datum_from_model_input_weights(tinker.ModelInput(chunks=chunks), [0, 1, 0, 0])
+
+
+def test_the_error_names_the_limit_that_left_no_weight() -> None:
+    tokens = tinker.ModelInput.from_ints([1, 2, 3, 4])
+    with pytest.raises(DataError, match="on within max_length=3: all"):
+        datum_from_model_input_weights(tokens, [0, 0, 0, 1], max_length=3)
+    with pytest.raises(DataError, match="on: all"):
+        datum_from_model_input_weights(tokens, [0, 0, 0, 0])
+
+
+def test_numbers_that_do_not_fit_the_tokens_are_refused_by_their_name() -> None:
+    with pytest.raises(DataError, match=r"3 tokens, but shape \(2,\)") as caught:
+        next_token_datum([1, 2, 3], advantages=[0, 1])
+    assert caught.value.field == "advantages"
+
+
 @pytest.mark.parametrize(
     ("weights", "problem"),
     [
@@ -68,6 +116,8 @@ def test_weights_that_train_nothing_or_do_not_fit_are_refused(
         datum_from_model_input_weights(tinker.ModelInput.from_ints([1, 2, 3]), weights)
 
 
-def test_one_token_is_no_datum() -> None:
-    with pytest.raises(DataError, match="at least two tokens"):
-        next_token_datum([1])
+def test_two_tokens_are_the_shortest_datum() -> None:
+    assert numbers(next_token_datum([1, 2]), "target_tokens") == [2]
+    for tokens in ([1], []):
+        with pytest.raises(DataError, match="at least two tokens"):
+            next_token_datum(tokens)

@@ -77,9 +77,9 @@ def _cut(model_input: tinker.ModelInput, max_length: int) -> tinker.ModelInput:
 def _shifted(model_input: tinker.ModelInput, per_token: dict[str, ArrayLike]) -> tinker.Datum:
     """Inputs without their last token, targets without their first; an image's targets are 0."""
     length = model_input.length
-    last = model_input.chunks[-1] if model_input.chunks else None
     if length < 2:
         raise DataError(f"a datum needs at least two tokens, not {length}")
+    last = model_input.chunks[-1]
     if not isinstance(last, tinker.EncodedTextChunk):
         raise DataError("a datum must end in text: nothing predicts an image")
     tokens_T = np.concatenate([_token_ids(chunk) for chunk in model_input.chunks])
