@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from tinker_conformance.client.server import Server
+if TYPE_CHECKING:
+    from tinker_conformance.client.server import Server
 
 
 @frozen(kw_only=True)

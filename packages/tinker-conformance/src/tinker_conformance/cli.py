@@ -15,15 +15,15 @@ from fnmatch import fnmatch
 from importlib.metadata import version
 from pathlib import Path
 
-from rich.console import Console
-
 from tinker_conformance.check import Check
-from tinker_conformance.engine import EngineMissingError, serving
-from tinker_conformance.run.report import Report, print_result
+from tinker_conformance.engine import LOCAL, EngineMissingError, serving
+from tinker_conformance.parity.plan import LOSS_NAMES, Plan
+from tinker_conformance.run.report import Report, print_result, wide_console
 from tinker_conformance.run.suite import TIMEOUT_S, run_checks
 from tinker_conformance.target import TOLERANCES, Target
 
 REACH_S = 20.0
+DEFAULT_KEY = os.environ.get("TINKER_API_KEY", "tml-local")
 
 
 class UsageError(Exception):
@@ -54,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
         help="in which the server computes; decides the tolerances",
     )
     _add_selection(commands.add_parser("list", help="list the checks and what each claims"))
+    two = commands.add_parser("parity", help="train the same steps on two servers and compare")
+    _add_plan(two)
     return parser
 
 
@@ -65,7 +67,7 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--api-key",
-        default=os.environ.get("TINKER_API_KEY", "tml-local"),
+        default=DEFAULT_KEY,
         help="default: TINKER_API_KEY",
     )
 
@@ -78,6 +80,26 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         metavar="PATTERN",
         help="only checks like this, for example loss or 'draw/top_*'; repeatable",
     )
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--a", required=True, help="base URL of server A; `local` starts an engine")
+    parser.add_argument("--b", required=True, help="base URL of server B")
+    parser.add_argument("--key-a", default=DEFAULT_KEY, help="default: TINKER_API_KEY")
+    parser.add_argument("--key-b", default=DEFAULT_KEY, help="default: TINKER_API_KEY")
+    parser.add_argument("--model", required=True, help="base model on A, and on B unless --model-b")
+    parser.add_argument("--model-b", default=None, help="what B calls the same base model")
+    defaults = Plan()
+    for name in ("steps", "batch", "length", "rank", "seed"):
+        value = getattr(defaults, name)
+        parser.add_argument(f"--{name}", type=int, default=value, help=f"default: {value}")
+    parser.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
+    parser.add_argument("--loss", choices=LOSS_NAMES, default=defaults.loss)
+    parser.add_argument("--text", type=Path, default=None, help="train on this file's text")
+    parser.add_argument("--precision", choices=list(TOLERANCES), default="float32")
+    for name in ("logprob", "loss", "gradient-norm"):
+        parser.add_argument(f"--{name}-tolerance", type=float, default=None)
+    parser.add_argument("--json", type=Path, default=None, metavar="FILE")
 
 
 def select(patterns: Sequence[str]) -> list[Check]:
@@ -98,8 +120,9 @@ def _names(pattern: str, check: Check) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status."""
+    sys.modules.setdefault("torch", None)  # type: ignore[arg-type]  # the SDK would load it for 3 s
     options = _parser().parse_args(arguments)
-    commands = {"run": run, "list": list_checks}
+    commands = {"run": run, "list": list_checks, "parity": compare}
     try:
         return commands[options.command](options)
     except (UsageError, EngineMissingError) as error:
@@ -108,6 +131,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("tinker-conformance: interrupted", file=sys.stderr)
         return 130
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Compare two servers; 1 when they differ by more than the tolerance."""
+    for base_url, key in ((options.a, options.key_a), (options.b, options.key_b)):
+        if base_url != LOCAL:
+            reach(base_url, key)
+    from tinker_conformance.parity.command import parity
+
+    try:
+        return parity(options)
+    except ValueError as error:  # a validator of the plan, or a text that is too short
+        raise UsageError(str(error.args[0] if error.args else error)) from error
 
 
 def list_checks(options: argparse.Namespace) -> int:
@@ -137,7 +173,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.timeout > 0 or options.jobs < 1:
         raise UsageError("--timeout must be above 0, and --jobs at least 1")
     checks = select(options.check)
-    console = Console(highlight=False)
+    console = wide_console()
     with serving(options.base_url, options.api_key) as (base_url, api_key):
         reach(base_url, api_key)
         target = Target(

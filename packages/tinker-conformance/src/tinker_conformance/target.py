@@ -27,7 +27,7 @@ class Tolerance:
 
 TOLERANCES: dict[Precision, Tolerance] = {
     "float32": Tolerance(logprob=2e-4, loss=1e-4, effect=0.02, change=0.3, first_order=0.15),
-    "bfloat16": Tolerance(logprob=0.1, loss=0.03, effect=0.2, change=1.0, first_order=0.5),
+    "bfloat16": Tolerance(logprob=0.05, loss=0.02, effect=0.2, change=1.0, first_order=0.5),
 }
 
 

@@ -10,7 +10,7 @@ LOWEST, HIGHEST = 70, 125
 """Ids that are ordinary tokens in the usual vocabularies."""
 
 
-def tokens(length: int, seed: int) -> list[int]:
+def tokens(length: int, seed: int | list[int]) -> list[int]:
     """Pseudo-random tokens."""
     generator = np.random.default_rng(seed)
     drawn: list[int] = generator.integers(LOWEST, HIGHEST, length).tolist()

@@ -40,9 +40,8 @@ def _measure(server: Server) -> float:
     replies = [trainer.train(PROBE, descent(size)) for size in CANDIDATES]
     shown = [reply.result().show(LOSS) for reply in replies]
     losses = [float(loss.array) for loss in shown]
-    noise = server.tolerance.logprob * sum(len(row.tokens) for row in PROBE)
     for size, before, after in zip(CANDIDATES, losses, losses[1:], strict=False):
-        if before - after > 3 * noise:
+        if before - after > 3 * server.tolerance.logprob:
             return (before - after) / size
     largest = f"{CANDIDATES[0]:g} to {CANDIDATES[-2]:g}"
     fail(

@@ -24,6 +24,12 @@ STYLES: dict[Status, str] = {
 }
 
 
+def wide_console() -> Console:
+    """stdout; where that is no terminal, as wide as the tables need."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=120)
+
+
 @frozen
 class Report:
     """What a run found."""

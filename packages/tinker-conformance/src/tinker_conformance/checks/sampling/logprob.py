@@ -17,7 +17,7 @@ from tinker_conformance.experiment.samples import (
     trained_pair,
     trainer_logprobs,
 )
-from tinker_conformance.experiment.sequences import HIGHEST, PROBE, WARM
+from tinker_conformance.experiment.sequences import HIGHEST, LOWEST, PROBE, WARM
 from tinker_conformance.experiment.twins import warm_trainer
 
 
@@ -31,18 +31,20 @@ def repeatable(server: Server) -> None:
 
 @check
 def causal(server: Server) -> None:
-    """Row i sees tokens[0] to tokens[i]: another token j changes row j and no earlier one."""
+    """Row i sees tokens[0] to tokens[i]: another token j changes rows j and later alone."""
     trainer = warm_trainer(server)
-    datum, place = PROBE[0], 4
+    datum, place, atol = PROBE[0], 4, server.tolerance.logprob
     before = trainer.logprobs((datum,)).array
-    changed = list(datum.tokens)
-    changed[place] = HIGHEST
-    came = trainer.logprobs((row(changed, **datum.inputs),))
-    atol = server.tolerance.logprob
-    expected = np.concatenate([before[:place], came.array[place:]])
-    expect_close(f"logprobs of rows 0 to {place - 1}", came, expected, atol=atol)
-    moved = abs(float(came.array[place] - before[place]))
-    expect(moved > atol, f"logprob of row {place}, whose last token changed", came, "another one")
+    moved = []
+    for token in range(LOWEST, HIGHEST, 7):
+        changed = list(datum.tokens)
+        changed[place] = token
+        came = trainer.logprobs((row(changed, **datum.inputs),))
+        expected = np.concatenate([before[:place], came.array[place:]])
+        expect_close(f"logprobs of rows 0 to {place - 1}", came, expected, atol=atol)
+        moved.append(float(np.abs(came.array - before)[place:].max()))
+    what = f"logprobs of rows {place} and later, with any of {len(moved)} tokens in row {place}"
+    expect(max(moved) > atol, what, came, "others than before")
 
 
 @check

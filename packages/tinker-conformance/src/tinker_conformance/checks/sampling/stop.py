@@ -144,7 +144,7 @@ def _ending(server: Server) -> tuple[Sampler, list[int], list[int]]:
             trainer.train((datum,), types.AdamParams(learning_rate=2e-3))
         sampler = server.snapshot(trainer)
         drawn = _continuation(sampler, prompt)
-        if end in drawn[1:-1]:
+        if end in drawn[: LENGTH - 1]:
             return sampler, prompt, drawn[: drawn.index(end) + 1]
     raise BlockedError(f"the model did not learn its end in {ROUNDS * TEACHING_STEPS} steps")
 

@@ -99,7 +99,7 @@ def every_step_has_its_own(server: Server) -> None:
     one, other = _fresh_twins(server)
     before = one.logprobs(PROBE).array
     for trainer, beta in ((one, 0.9), (other, 0.5)):
-        trainer.train(PROBE, types.AdamParams(learning_rate=1e-3, beta1=beta, beta2=beta))
+        trainer.train(OTHER, types.AdamParams(learning_rate=1e-3, beta1=beta, beta2=beta))
         trainer.train(PROBE, descent(size))  # beta1 = 0: what the first step left has no part
     expect_same("logprobs after steps with other betas, then equal ones", one, other, before)
 

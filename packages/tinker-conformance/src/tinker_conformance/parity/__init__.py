@@ -1,0 +1,1 @@
+"""Train the same steps on two servers and compare them."""
