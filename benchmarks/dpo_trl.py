@@ -20,9 +20,19 @@ from trl.experimental.orpo import ORPOTrainer
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.kto_trainer import KTOTrainer
 
-from tinker_dpo import Dpo, Ipo, Kto, Response, kto_loss, losses, pair_loss
-from tinker_dpo.objectives.losses import Sides
-from tinker_dpo.objectives.objective import PairObjective
+from tinker_dpo import (
+    Dpo,
+    Ipo,
+    Kto,
+    Orpo,
+    PairObjective,
+    Response,
+    Sides,
+    SimPo,
+    TokenLoss,
+    judged_loss,
+    pair_loss,
+)
 
 PAIRS, PROMPT, LENGTH = 16, 5, 24
 BETA = 0.3
@@ -111,7 +121,8 @@ def compare_pairs(name: str, loss_type: str, objective: PairObjective) -> None:
     each = responses(logprobs, mask, ref)
     ours = pair_loss(objective, list(zip(each[:PAIRS], each[PAIRS:], strict=True)))
     order = [row for pair in range(PAIRS) for row in (pair, PAIRS + pair)]
-    report(name, ours.loss, theirs.item(), ours.dlogprobs, leaf.grad.numpy()[order])
+    mine = gradients([each[row] for row in order], ours)
+    report(name, ours.loss, theirs.item(), mine, leaf.grad.numpy()[order])
 
 
 def compare_kto() -> None:
@@ -144,37 +155,42 @@ def compare_kto() -> None:
     theirs = KTOTrainer._compute_loss(trainer, Model(trainer), batch, False)
     theirs.backward()
     objective = Kto(beta=BETA, desirable_weight=1.2, undesirable_weight=0.8)
-    ours = kto_loss(
-        objective, responses(logprobs, mask, ref), responses(other, other_mask, ref_other), good
-    )
-    report("kto", ours.loss, theirs.item(), ours.dlogprobs, leaf.grad.numpy())
+    each = responses(logprobs, mask, ref)
+    ours = judged_loss(objective, each, responses(other, other_mask, ref_other), good)
+    report("kto", ours.loss, theirs.item(), gradients(each, ours), leaf.grad.numpy())
 
 
 def compare_scores(
     name: str,
     theirs_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    ours_of: Callable[[Sides], losses.PairLoss],
+    objective: PairObjective,
 ) -> None:
     """A loss of mean log-probabilities: values, and gradients by both sides."""
     scores = -np.random.default_rng(5).exponential(size=(2, PAIRS)) - 0.05
     chosen, rejected = (torch.tensor(row, requires_grad=True) for row in scores)
     theirs = theirs_of(chosen, rejected)
     theirs.sum().backward()
-    ours = ours_of(Sides(chosen=scores[0], rejected=scores[1]))
-    gradients = chosen.grad.numpy(), rejected.grad.numpy()
+    none = Sides(chosen=np.zeros(PAIRS), rejected=np.zeros(PAIRS))
+    ours = objective.loss(Sides(chosen=scores[0], rejected=scores[1]), none)
+    their_gradients = chosen.grad.numpy(), rejected.grad.numpy()
     mine = ours.dchosen, ours.drejected
-    report(name, float(ours.loss.mean()), theirs.mean().item(), mine, gradients)
+    report(name, float(ours.loss.mean()), theirs.mean().item(), mine, their_gradients)
+
+
+def gradients(trained: Sequence[Response], loss: TokenLoss) -> list[np.ndarray]:
+    """The derivative by every token, shape (N,) for each response."""
+    return [each.mask * slope for each, slope in zip(trained, loss.slopes, strict=True)]
 
 
 def report(
     name: str,
     ours: float,
     theirs: float,
-    gradients: Sequence[np.ndarray],
+    our_gradients: Sequence[np.ndarray],
     their_gradients: Sequence[np.ndarray],
 ) -> None:
     """One line; ends the comparison where they differ."""
-    pairs = zip(gradients, their_gradients, strict=True)
+    pairs = zip(our_gradients, their_gradients, strict=True)
     difference = max(float(np.abs(a - b).max()) for a, b in pairs)
     print(f"{name:24} ours {ours:.8f}  TRL {theirs:.8f}  gradients differ by {difference:.1e}")
     if abs(ours - theirs) > 1e-6 * max(1.0, abs(theirs)) or difference > 1e-6:
@@ -200,13 +216,13 @@ def main() -> None:
     compare_scores(
         "simpo",
         lambda chosen, rejected: CPOTrainer.cpo_loss(simpo, chosen, rejected)[0],
-        lambda sides: losses.simpo(sides, beta=2.0, margin=0.5),
+        SimPo(beta=2.0, margin=0.5),
     )
     orpo = SimpleNamespace(beta=0.1, accelerator=cpu)
     compare_scores(
         "orpo",
         lambda chosen, rejected: -chosen - ORPOTrainer.odds_ratio_loss(orpo, chosen, rejected)[0],
-        lambda sides: losses.orpo(sides, weight=0.1),
+        Orpo(weight=0.1),
     )
 
 

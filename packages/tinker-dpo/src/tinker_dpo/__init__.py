@@ -25,20 +25,15 @@ from tinker_dpo.data.rendering import (
     render_pair,
 )
 from tinker_dpo.loop import LoopData, preference_loop
+from tinker_dpo.objectives import BradleyTerry, Dpo, Ipo, Kto, Orpo, SimPo
 from tinker_dpo.objectives.objective import (
-    BradleyTerry,
-    Dpo,
-    Ipo,
-    Kto,
+    JudgedObjective,
     Objective,
-    Orpo,
-    Response,
-    SimPo,
-    TokenLoss,
-    kto_loss,
-    needs_reference,
-    pair_loss,
+    PairObjective,
+    RewardObjective,
 )
+from tinker_dpo.objectives.scores import JudgedLoss, JudgedScores, PairLoss, Sides
+from tinker_dpo.objectives.token_loss import Response, TokenLoss, judged_loss, pair_loss
 from tinker_dpo.reward_model.agreement import Share, agreement, judge, share, vote, win_rate
 from tinker_dpo.reward_model.best_of_n import (
     BestOfN,
@@ -70,12 +65,17 @@ __all__ = [
     "Ipo",
     "ItemBatch",
     "Items",
+    "JudgedLoss",
+    "JudgedObjective",
     "JudgedResponse",
+    "JudgedScores",
     "Kto",
     "LabelModel",
     "LoopData",
     "Objective",
     "Orpo",
+    "PairLoss",
+    "PairObjective",
     "Preference",
     "PreferenceData",
     "PreferenceDataBuilder",
@@ -87,10 +87,12 @@ __all__ = [
     "Response",
     "ResponseRenderer",
     "RewardModel",
+    "RewardObjective",
     "ScoreModel",
     "ScoreRenderer",
     "Selection",
     "Share",
+    "Sides",
     "SimPo",
     "Surrogate",
     "TokenLoss",
@@ -104,8 +106,7 @@ __all__ = [
     "iterate_batches",
     "judge",
     "judge_both",
-    "kto_loss",
-    "needs_reference",
+    "judged_loss",
     "open_data",
     "open_items",
     "pair_loss",

@@ -7,11 +7,12 @@ from functools import partial
 from typing import Annotated
 
 import tyro
-from attrs import frozen
+from attrs import field, frozen
 
 from tinker_core.command_line import Command, run_command_line
 from tinker_dpo.config import Config
 from tinker_dpo.data.builders import PreferenceFile
+from tinker_dpo.objectives import BuiltinObjective, Dpo
 from tinker_dpo.training import resume, train
 from tinker_train import Existing
 from tinker_train.commands import Resume
@@ -22,6 +23,8 @@ class FileConfig(Config):
     """A preference run on a file of pairs or of judged responses."""
 
     data: PreferenceFile
+    objective: BuiltinObjective = field(factory=Dpo)
+    """The loss."""
 
 
 @frozen(kw_only=True)

@@ -7,7 +7,8 @@ from attrs import field, frozen, validators
 from tinker_data import Batching
 from tinker_dpo.data.builders import PreferenceDataBuilder
 from tinker_dpo.data.items import Selection
-from tinker_dpo.objectives.objective import Dpo, Objective
+from tinker_dpo.objectives import Dpo
+from tinker_dpo.objectives.objective import Objective
 from tinker_train import Adam, RunConfig
 from tinker_train import Evaluation as BaseEvaluation
 

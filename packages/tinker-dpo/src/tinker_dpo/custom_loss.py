@@ -17,7 +17,8 @@ from tinker import types
 
 from tinker_core import EngineError
 from tinker_dpo.data.rendering import RenderedItem, RenderedJudged, RenderedResponse
-from tinker_dpo.objectives.objective import Kto, Objective, Response, TokenLoss, kto_loss, pair_loss
+from tinker_dpo.objectives.objective import JudgedObjective, Objective
+from tinker_dpo.objectives.token_loss import Response, TokenLoss, judged_loss, pair_loss
 
 References = Mapping[str, float]
 """Log-probability of a response under the reference, by the response's key."""
@@ -48,19 +49,17 @@ def surrogate(
     fit the datums.
     """
     responses = _responses(items, outputs, references)
-    trained = [item.responses for item in items]
-    if isinstance(objective, Kto):
-        judged = [item for item in items if isinstance(item, RenderedJudged)]
-        good = [item.desirable for item in judged]
-        value = kto_loss(objective, responses[::2], responses[1::2], good)
-        rendered = [response for response, _ in trained]
+    first, second = responses[::2], responses[1::2]
+    if isinstance(objective, JudgedObjective):
+        desirable = [isinstance(item, RenderedJudged) and item.desirable for item in items]
+        value = judged_loss(objective, first, second, desirable)
     else:
-        value = pair_loss(objective, list(zip(responses[::2], responses[1::2], strict=True)))
-        rendered = [response for pair in trained for response in pair]
+        value = pair_loss(objective, list(zip(first, second, strict=True)))
+    trained = [response for item in items for response in item.trained]
     return Surrogate(
         datums=[
             _with_weights(response, -slope)
-            for response, slope in zip(rendered, value.slopes, strict=True)
+            for response, slope in zip(trained, value.slopes, strict=True)
         ],
         value=value,
     )

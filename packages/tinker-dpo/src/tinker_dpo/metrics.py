@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from tinker_dpo.custom_loss import datums_of
 from tinker_dpo.data.batches import ItemBatch
 from tinker_dpo.data.rendering import RenderedItem
-from tinker_dpo.objectives.objective import TokenLoss
+from tinker_dpo.objectives.token_loss import TokenLoss
 from tinker_train import SubmittedStep, finish_step
 
 

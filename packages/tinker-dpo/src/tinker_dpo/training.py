@@ -14,7 +14,6 @@ from tinker_dpo.data.batches import iterate_batches, steps_per_epoch
 from tinker_dpo.data.items import open_items
 from tinker_dpo.data.rendering import RenderedResponse
 from tinker_dpo.loop import LoopData, preference_loop, run_length
-from tinker_dpo.objectives.objective import needs_reference
 from tinker_dpo.reference.kl import KlToReference, prompt_of
 from tinker_dpo.reference.logprobs import (
     FILE_NAME,
@@ -72,7 +71,7 @@ async def with_reference(
     file = ReferenceFile(run.directory.path / FILE_NAME)
     prompts = [prompt_of(item.responses[0]) for item in data.test[: config.evaluation.kl_prompts]]
     known, first = None, None
-    if needs_reference(config.objective):
+    if config.objective.needs_reference:
         known = file.read()
         batches = missing(_responses(config, data), known)
         first = next(batches, None)

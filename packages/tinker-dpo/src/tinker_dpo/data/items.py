@@ -26,7 +26,7 @@ from tinker_dpo.data.rendering import (
     render_judged,
     render_pair,
 )
-from tinker_dpo.objectives.objective import BradleyTerry, Kto, Objective
+from tinker_dpo.objectives.objective import JudgedObjective, Objective, RewardObjective
 from tinker_render import Renderer
 
 BadRow = Literal["error", "skip"]
@@ -73,10 +73,10 @@ def open_items(
     Raises DataError with its place for the first that cannot be, if that is the policy, and where
     none can be.
     """
-    if isinstance(objective, Kto):
+    if isinstance(objective, JudgedObjective):
         return _judged_items(rows, renderer, selection)
     form: ResponseRenderer | ScoreRenderer
-    if isinstance(objective, BradleyTerry):
+    if isinstance(objective, RewardObjective):
         form = ScoreRenderer(
             renderer=renderer,
             question=objective.question,

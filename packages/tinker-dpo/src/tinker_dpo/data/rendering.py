@@ -67,6 +67,11 @@ class RenderedPair:
         """Chosen, then rejected."""
         return self.chosen, self.rejected
 
+    @property
+    def trained(self) -> tuple[RenderedResponse, ...]:
+        """The responses that have a gradient."""
+        return self.responses
+
 
 @frozen(kw_only=True, eq=False)
 class RenderedJudged:
@@ -83,6 +88,11 @@ class RenderedJudged:
     def responses(self) -> tuple[RenderedResponse, RenderedResponse]:
         """The judged one, then the mismatched."""
         return self.response, self.mismatched
+
+    @property
+    def trained(self) -> tuple[RenderedResponse, ...]:
+        """The responses that have a gradient."""
+        return (self.response,)
 
 
 RenderedItem = RenderedPair | RenderedJudged

@@ -27,7 +27,7 @@ from tinker_data import BatchedRows, Batching, PreferencePair, RenderedRow, Supe
 from tinker_dpo.data.builders import PreferenceFile, ReadRows
 from tinker_dpo.data.judged_response import Messages, check_pair, read_pair
 from tinker_dpo.data.row_formats import READERS, Source
-from tinker_dpo.objectives.losses import sigmoid
+from tinker_dpo.objectives.logistic import sigmoid
 from tinker_dpo.reward_model.comparison import comparison_of
 from tinker_render import Renderer
 from tinker_train import engine_errors, task_group

@@ -12,8 +12,8 @@ from tinker_core import Comparison, DataError
 from tinker_data import PreferencePair
 from tinker_dpo.data.judged_response import Messages
 from tinker_dpo.data.rendering import ScoreRenderer
-from tinker_dpo.objectives.losses import log_odds, sigmoid
-from tinker_dpo.objectives.objective import BradleyTerry
+from tinker_dpo.objectives.logistic import log_odds, sigmoid
+from tinker_dpo.objectives.objective import RewardObjective
 from tinker_render import Renderer
 from tinker_train import engine_errors, task_group
 
@@ -48,7 +48,7 @@ class ScoreModel:
 
 
 def score_model(
-    sampler: tinker.SamplingClient, renderer: Renderer, objective: BradleyTerry
+    sampler: tinker.SamplingClient, renderer: Renderer, objective: RewardObjective
 ) -> ScoreModel:
     """The model of a run that had this objective, from a sampler of its weights."""
     form = ScoreRenderer(renderer=renderer, question=objective.question, label=objective.label)

@@ -126,10 +126,13 @@ def _class_for(plain: Any, expected: Any) -> type:
 
 
 def _is_chosen_by_name(cls: Any) -> bool:
-    """A config class, a union with one in it, or a port that a config class fills."""
+    """A config class, a union with one in it, or an interface that a config class implements."""
     if get_origin(cls) in (Union, types.UnionType):
         return any(_is_chosen_by_name(arg) for arg in get_args(cls))
-    return inspect.isclass(cls) and (attrs.has(cls) or getattr(cls, "_is_protocol", False))
+    if not inspect.isclass(cls):
+        return False
+    is_interface = getattr(cls, "_is_protocol", False) or inspect.isabstract(cls)
+    return attrs.has(cls) or is_interface
 
 
 def _make_converter() -> cattrs.Converter:
