@@ -12,7 +12,7 @@ from tasks import Question, questions
 from tinker_core import CutShort, Malformed, Message
 from tinker_data import PreferencePair, open_jsonl
 from tinker_dpo import BradleyTerry, ScoreModel, centred, read_pair, score_model
-from tinker_dpo.objectives.losses import sigmoid
+from tinker_dpo.objectives.logistic import sigmoid
 from tinker_render import Renderer
 from tinker_rl import Env, EnvGroupBuilder, GroupBatches, RLData
 from tinker_rl.envs.message_env import MessageEnv, MessageStep, as_token_env
