@@ -33,6 +33,25 @@ def test_leave_one_out_compares_with_the_others() -> None:
     assert leave_one_out([2, 0, 4]).tolist() == [0, -3, 3]
 
 
+def test_leave_one_out_of_two_compares_each_with_the_other() -> None:
+    assert leave_one_out([1, 4]).tolist() == [-3, 3]
+
+
+def test_equal_rewards_have_no_deviation_to_divide_by() -> None:
+    assert scale_by_group([2, 2], epsilon=0.0).tolist() == [0, 0]
+
+
+def test_a_deviation_up_to_epsilon_counts_as_none() -> None:
+    assert scale_by_group([0, 1], epsilon=0.6).tolist() == [0, 0]  # the deviation is 0.5
+    assert scale_by_group([0, 1], epsilon=0.4).tolist() == [-1, 1]
+
+
+@pytest.mark.parametrize("fields", [{"discount": 1.5}, {"decay": 1.5}, {"discount": -0.1}])
+def test_a_discount_outside_zero_to_one_is_refused(fields: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(fields))):
+        Advantage(**fields)
+
+
 @pytest.mark.parametrize("estimate", [centre_on_group, scale_by_group, leave_one_out])
 @pytest.mark.parametrize("rewards", [[], [3], [2, 2, 2]])
 def test_nothing_to_compare_gives_no_advantage(
@@ -101,3 +120,8 @@ def test_gae_puts_rewards_of_the_end_on_the_last_turn_and_takes_episodes_of_all_
     # to come: (1) and (3, 3); values (2, 3)
     advantages = turn_advantages(group, Advantage(kind="gae"))
     assert [a.tolist() for a in advantages] == [[], [-1.0], [1.0, 0.0]]
+
+
+def test_gae_of_no_attempts_is_no_advantages() -> None:
+    group = TrajectoryGroup(trajectories=(), group_rewards=[], group_metrics=())
+    assert turn_advantages(group, Advantage(kind="gae")) == []

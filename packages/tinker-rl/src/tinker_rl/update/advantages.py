@@ -46,8 +46,7 @@ class Advantage:
 def centre_on_group(rewards_G: ArrayLike) -> Array:
     """Reward minus the group's mean, shape (G,)."""
     given_G: Array = np.asarray(rewards_G, dtype=np.float64)
-    mean = float(given_G.mean()) if given_G.size else 0.0
-    return np.asarray(given_G - mean)
+    return np.asarray(given_G - given_G.mean()) if given_G.size else given_G
 
 
 def scale_by_group(rewards_G: ArrayLike, epsilon: float = 1e-8) -> Array:
@@ -56,8 +55,10 @@ def scale_by_group(rewards_G: ArrayLike, epsilon: float = 1e-8) -> Array:
     All zeros where all rewards are equal.
     """
     centred_G = centre_on_group(rewards_G)
-    deviation = float(np.sqrt((centred_G**2).mean())) if centred_G.size else 0.0
-    return centred_G / deviation if deviation > epsilon else np.zeros_like(centred_G)
+    squares = float(centred_G @ centred_G)
+    if squares <= centred_G.size * epsilon**2:
+        return np.zeros_like(centred_G)
+    return centred_G / np.sqrt(squares / centred_G.size)
 
 
 def leave_one_out(rewards_G: ArrayLike) -> Array:
@@ -120,7 +121,7 @@ def _over_turns(rewards_G: Sequence[Array], advantage: Advantage) -> list[Array]
     to_come = np.full((len(rewards_G), longest), np.nan)  # (G, K)
     for row, rewards_K in zip(to_come, rewards_G, strict=True):
         row[: len(rewards_K)] = discounted_sums(rewards_K, advantage.discount)
-    values_K = np.nanmean(to_come, axis=0) if to_come.size else np.zeros(0)
+    values_K = np.nanmean(to_come, axis=0)
     return [
         generalised_advantages(
             rewards_K, values_K[: len(rewards_K)], advantage.discount, advantage.decay
