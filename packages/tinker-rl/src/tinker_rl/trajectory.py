@@ -1,4 +1,4 @@
-"""What happened in an episode, and in a group of them: values without behaviour."""
+"""Trajectories: what the model saw, sampled and earned in an episode, and in a group of episodes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from tinker_core import DataError
 from tinker_rl.stop_reason import StopReason
+from tinker_train import Metrics
 
 Observation = tinker.ModelInput
 StopCondition = list[str] | list[int]
-Metrics = Mapping[str, float]
 Logs = Mapping[str, str | float]
 ALL = "all"
-"""The tag that every group has."""
+"""Tag of every group."""
 
 
 def _tokens(tokens: Sequence[int]) -> tuple[int, ...]:
@@ -35,7 +35,7 @@ class Action:
 
     tokens: tuple[int, ...] = field(converter=_tokens)
     logprobs: tuple[float, ...] = field(converter=_floats)
-    """Natural logarithms, under the sampler that drew the tokens."""
+    """Natural logarithms under the sampler, shape (T,)."""
     stop_reason: Literal["stop", "length"] = field(
         default="stop", validator=validators.in_(("stop", "length"))
     )
@@ -47,65 +47,65 @@ class Action:
 
     @property
     def cut_short(self) -> bool:
-        """Whether a limit ended it, not the model."""
+        """True if a limit on tokens ended the action, not the model."""
         return self.stop_reason == "length"
 
 
 @frozen(kw_only=True)
 class Transition:
-    """One turn: what the model saw, what it sampled, what that earned."""
+    """One turn: observation, action and reward."""
 
     observation: Observation
     action: Action
     reward: float = field(default=0.0, converter=float)
     metrics: Metrics = field(factory=dict)
     logs: Logs = field(factory=dict)
-    """For people: what the transcript shows beside the tokens."""
+    """Shown in the transcript beside the tokens."""
 
 
 @frozen(kw_only=True)
 class Trajectory:
-    """An episode from its first observation to its end; no transition where it never began."""
+    """An episode. It has no transitions if it ended before the model's first turn."""
 
     transitions: tuple[Transition, ...]
     stop: StopReason
     final_reward: float = field(default=0.0, converter=float)
-    """What `Env.stopped` gave where a limit ended the episode."""
+    """Reward from `Env.stopped` after a limit ended the episode."""
     metrics: Metrics = field(factory=dict)
-    """What `Env.stopped` measured."""
+    """Metrics from `Env.stopped`."""
     environment_seconds: float = 0.0
-    """How long its environment kept the event loop to itself, so that all others waited."""
+    """Seconds in which its environment blocked the event loop and all other episodes."""
 
     @property
     def reward(self) -> float:
-        """All rewards of the episode together."""
+        """Sum of all rewards of the episode."""
         return sum(turn.reward for turn in self.transitions) + self.final_reward
 
 
 @frozen(kw_only=True)
 class EpisodeFailure:
-    """An episode of a group, or the group itself, that was lost to a broken environment."""
+    """An episode or a whole group that was dropped because an environment failed."""
 
     problem: str
-    """Which one, what it was doing, and what was raised."""
+    """The episode, the call that failed, and the error."""
     attempts: int = 1
 
 
 @frozen(kw_only=True)
 class TrajectoryGroup:
-    """Attempts that are compared with each other: the unit of a batch."""
+    """Episodes that are compared with each other. A batch consists of groups."""
 
     trajectories: tuple[Trajectory, ...]
     group_rewards: tuple[float, ...] = field(converter=_floats)
-    """What `EnvGroupBuilder.compute_group_rewards` added to each, shape (G,)."""
+    """Rewards from `EnvGroupBuilder.compute_group_rewards`, shape (G,)."""
     group_metrics: tuple[Metrics, ...]
     tags: tuple[str, ...] = ()
-    """Where the group belongs in the metrics."""
+    """Names under which the metrics of the group are averaged."""
     failures: tuple[EpisodeFailure, ...] = ()
     retries: int = 0
-    """Attempts that failed and were made again."""
+    """Failed attempts that were repeated."""
     sampler_step: int = 0
-    """Optimizer steps in the weights that sampled it."""
+    """Optimizer steps in the weights of the sampler."""
 
     def __attrs_post_init__(self) -> None:
         sizes = (len(self.trajectories), len(self.group_rewards), len(self.group_metrics))
@@ -116,6 +116,44 @@ class TrajectoryGroup:
 
     @property
     def rewards(self) -> NDArray[np.float64]:
-        """Total reward of each attempt, shape (G,)."""
-        of_episodes_G = np.array([trajectory.reward for trajectory in self.trajectories])
-        return np.asarray(of_episodes_G + np.array(self.group_rewards), dtype=np.float64)
+        """Total reward of each episode, shape (G,)."""
+        episode_rewards_G = np.array([trajectory.reward for trajectory in self.trajectories])
+        return np.asarray(episode_rewards_G + np.array(self.group_rewards), dtype=np.float64)
+
+
+@frozen
+class ImageToken:
+    """One of the tokens of an image in an observation."""
+
+    chunk: tinker.ModelInputChunk
+    offset: int
+    """Index within the image."""
+
+
+Token = int | ImageToken
+
+
+def new_tokens(trajectory: Trajectory) -> list[tuple[bool, list[Token]]]:
+    """For each turn, what the model saw that is not in the tokens before it.
+
+    True if the observation extends the observation and the action of the last turn; the tokens are
+    then those after them. Otherwise False and all tokens of the observation.
+    """
+    turns: list[tuple[bool, list[Token]]] = []
+    so_far: list[Token] = []
+    for turn in trajectory.transitions:
+        seen = _tokens_of(turn.observation)
+        extends = bool(so_far) and seen[: len(so_far)] == so_far
+        turns.append((extends, seen[len(so_far) :] if extends else seen))
+        so_far = [*seen, *turn.action.tokens]
+    return turns
+
+
+def _tokens_of(observation: Observation) -> list[Token]:
+    tokens: list[Token] = []
+    for chunk in observation.chunks:
+        if isinstance(chunk, tinker.EncodedTextChunk):
+            tokens.extend(chunk.tokens)
+        else:
+            tokens.extend(ImageToken(chunk, offset) for offset in range(chunk.length))
+    return tokens

@@ -1,4 +1,4 @@
-"""How far two models are apart, judged by tokens that one of them sampled.
+"""Estimates of the KL divergence of two models from tokens that one of them sampled.
 
 For tokens drawn from q, with p the other model and r = p / q of each token (Schulman, 2020,
 "Approximating KL Divergence"):
@@ -28,10 +28,10 @@ class KL:
 
 
 def estimate_kl(q_T: ArrayLike, p_T: ArrayLike) -> KL:
-    """The estimates from logprobs of the same tokens, drawn from q; zeros where there is none."""
+    """The estimates from logprobs of the same T tokens, drawn from q. Zeros for no token."""
     q_T, p_T = np.asarray(q_T, dtype=np.float64), np.asarray(p_T, dtype=np.float64)
     if q_T.shape != p_T.shape:
-        raise DataError(f"logprobs of {q_T.size} tokens and of {p_T.size}: not the same tokens")
+        raise DataError(f"{q_T.size} logprobs of one model, but {p_T.size} of the other")
     if not q_T.size:
         return KL(k1=0.0, k2=0.0, k3=0.0)
     log_r_T = p_T - q_T
@@ -43,7 +43,7 @@ def estimate_kl(q_T: ArrayLike, p_T: ArrayLike) -> KL:
 
 
 def estimate_entropy(q_T: ArrayLike) -> float:
-    """Mean of -log q over tokens drawn from q, in nats per token; zero where there is none."""
+    """Mean of -log q over tokens drawn from q, in nats per token. Zero for no token."""
     q_T = np.asarray(q_T, dtype=np.float64)
     return float(-q_T.mean()) if q_T.size else 0.0
 
@@ -51,10 +51,10 @@ def estimate_entropy(q_T: ArrayLike) -> float:
 def kl_advantages(
     policy_T: ArrayLike, reference_T: ArrayLike, coefficient: float, discount: float = 0.0
 ) -> NDArray[np.float64]:
-    """What to add to the advantages of sampled tokens to hold a policy to a reference, shape (T,).
+    """The KL term of the advantages of T sampled tokens, shape (T,).
 
-    -coefficient * (log policy - log reference) of each token: the reverse KL, token by token. With
-    a discount, a token also answers for the tokens after it.
+    -coefficient * (log policy - log reference): the reverse KL, token by token. With a discount,
+    the terms of later tokens are added, discounted for each token.
     """
-    gap_T = np.asarray(policy_T, dtype=np.float64) - np.asarray(reference_T, dtype=np.float64)
-    return -coefficient * discounted_sums(gap_T, discount)
+    log_ratio_T = np.asarray(policy_T, dtype=np.float64) - np.asarray(reference_T, dtype=np.float64)
+    return -coefficient * discounted_sums(log_ratio_T, discount)

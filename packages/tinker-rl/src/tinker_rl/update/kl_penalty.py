@@ -1,4 +1,4 @@
-"""Advantages token by token: how far the policy may go from a reference, or towards a teacher."""
+"""The KL penalty: hold the policy to a reference model, token by token."""
 
 from __future__ import annotations
 
@@ -8,80 +8,50 @@ import numpy as np
 import tinker
 from attrs import field, frozen, validators
 
-from tinker_core import ConfigError, EngineError
 from tinker_rl.trajectory import TrajectoryGroup
+from tinker_rl.update.advantage_transform import Transformed, logprobs_under, mean_log_ratio
 from tinker_rl.update.kl import kl_advantages
-from tinker_rl.update.optimizer_step import Shaped
-from tinker_rl.update.training_sequence import Floats, TokenLedger, add_to_advantages, model_input
-from tinker_train import engine_errors, gather
+from tinker_rl.update.training_sequence import TrainingSequence, add_to_advantages
+from tinker_train import gather
 
 
 @frozen(kw_only=True)
 class KLPenalty:
-    """Hold the policy to a reference model, by KL(policy || reference) token by token."""
+    """Penalty on KL(policy || reference)."""
 
     coefficient: float = field(validator=validators.gt(0.0))
-    """How many units of reward a nat costs."""
+    """Units of reward that a nat costs."""
     discount: float = field(default=0.0, validator=[validators.ge(0.0), validators.le(1.0)])
-    """How much a token answers for the divergence of those after it."""
+    """Discount, for each token, of the penalty of later tokens; 0 leaves each token its own."""
     reference: str | None = None
-    """A sampler checkpoint (`tinker://` path); without it, the base model."""
+    """Sampler checkpoint (`tinker://` path) of the reference; absent: the base model."""
 
 
 @frozen
-class Reference:
-    """A `Shaper` that pulls towards a reference model."""
+class PullToReference:
+    """The `AdvantageTransform` of a KL penalty."""
 
     client: tinker.SamplingClient
+    """The reference model."""
     penalty: KLPenalty
 
     async def __call__(
-        self, ledgers: Sequence[TokenLedger], groups_P: Sequence[TrajectoryGroup]
-    ) -> Shaped:
-        """Add the penalty less its mean over the batch, so that it changes no average advantage."""
-        reference_D = await gather(sampled_logprobs(self.client, ledger) for ledger in ledgers)
-        more_D = [
+        self, sequences: Sequence[TrainingSequence], groups_P: Sequence[TrajectoryGroup]
+    ) -> Transformed:
+        """Add the penalty minus its mean over the batch, which keeps the mean advantage."""
+        reference_D = await gather(logprobs_under(self.client, each) for each in sequences)
+        terms_D = [
             kl_advantages(
-                ledger.sampled_logprobs,
+                sequence.sampled_logprobs,
                 reference_S,
                 self.penalty.coefficient,
                 self.penalty.discount,
             )
-            for ledger, reference_S in zip(ledgers, reference_D, strict=True)
+            for sequence, reference_S in zip(sequences, reference_D, strict=True)
         ]
-        mean = float(np.concatenate(more_D).mean())
-        shaped = [
-            add_to_advantages(ledger, more_S - mean)
-            for ledger, more_S in zip(ledgers, more_D, strict=True)
+        mean = float(np.concatenate(terms_D).mean())
+        penalised = [
+            add_to_advantages(sequence, terms_S - mean)
+            for sequence, terms_S in zip(sequences, terms_D, strict=True)
         ]
-        return shaped, {"kl_policy_reference": mean_gap(ledgers, reference_D)}
-
-
-def mean_gap(ledgers: Sequence[TokenLedger], other_D: Sequence[Floats]) -> float:
-    """Mean of log policy - log other over sampled tokens: k1 of KL(policy || other)."""
-    gaps = [
-        ledger.sampled_logprobs - other_S for ledger, other_S in zip(ledgers, other_D, strict=True)
-    ]
-    return float(np.concatenate(gaps).mean()) if gaps else 0.0
-
-
-async def sampled_logprobs(client: tinker.SamplingClient, ledger: TokenLedger) -> Floats:
-    """The model's logprobs of a sequence's sampled tokens; raises EngineError without them."""
-    with engine_errors(f"compute_logprobs of {len(ledger.tokens)} tokens"):
-        found = await client.compute_logprobs(model_input(ledger))
-    logprobs_T = np.array([np.nan if value is None else value for value in found])
-    if len(logprobs_T) != len(ledger.tokens) or np.isnan(logprobs_T[ledger.sampled]).any():
-        raise EngineError(
-            f"compute_logprobs gave {len(found)} numbers for {len(ledger.tokens)} tokens, or none "
-            "for a sampled one"
-        )
-    return logprobs_T[ledger.sampled]
-
-
-def check_temperature(temperature: float) -> None:
-    """Raise ConfigError where samples and logprobs would be of different distributions."""
-    if temperature != 1.0:
-        raise ConfigError(
-            "a KL penalty and a teacher compare logprobs of temperature 1, not samples "
-            f"of temperature {temperature}"
-        )
+        return penalised, {"kl_policy_reference": mean_log_ratio(sequences, reference_D)}

@@ -1,4 +1,4 @@
-"""From groups to what a step trains on, counting everything that is left out."""
+"""From groups to the training sequences of a batch. Everything that is left out is counted."""
 
 from __future__ import annotations
 
@@ -11,23 +11,29 @@ from attrs import evolve, frozen
 from tinker_rl.errors import AllEpisodesFailedError
 from tinker_rl.trajectory import TrajectoryGroup
 from tinker_rl.update.advantages import Advantage, turn_advantages
-from tinker_rl.update.training_sequence import TokenLedger, trajectory_ledgers
+from tinker_rl.update.training_sequence import TrainingSequence, training_sequences
+
+_ROUNDING = 1e-9
+"""Relative difference below which rewards are equal: 0.1 + 0.2 and 0.3."""
 
 
 @frozen(kw_only=True)
 class TrainingBatch:
-    """Sequences to train on, and what was left out of them."""
+    """The training sequences of some groups."""
 
-    ledgers: tuple[TokenLedger, ...]
-    constant_groups: int
-    """Groups in which all attempts earned the same, whether left out or not."""
+    sequences: tuple[TrainingSequence, ...]
+    constant: frozenset[int]
+    """Indices of the groups without a difference in reward. They have no gradient, unless an
+    advantage transform gives them one."""
     empty_groups: int
     """Groups that lost every episode."""
 
 
 def is_constant(group: TrajectoryGroup) -> bool:
-    """Whether all attempts earned the same, so that there is nothing to compare."""
-    return bool(np.ptp(group.rewards) == 0.0) if len(group.trajectories) else True
+    """True if all episodes have the same reward up to rounding."""
+    if not len(group.trajectories):
+        return True
+    return bool(np.ptp(group.rewards) <= _ROUNDING * np.abs(group.rewards).max())
 
 
 def training_batch(
@@ -37,44 +43,68 @@ def training_batch(
     remove_constant: bool = False,
     at_least: int = 1,
 ) -> TrainingBatch:
-    """The sequences of all groups, each with the advantage of its turns.
+    """The sequences of all groups, each with the advantages of its turns.
 
-    With `remove_constant`, groups in which all attempts earned the same are left out, so far as at
-    least `at_least` sequences remain. Raises AllEpisodesFailedError where no token was sampled.
+    With `remove_constant`, groups without a difference in reward are dropped, but at least
+    `at_least` sequences are kept. Raises AllEpisodesFailedError where no token was sampled.
     """
     filled = [(p, group) for p, group in enumerate(groups_P) if group.trajectories]
-    constant = {p for p, group in filled if is_constant(group)}
-    ledgers_P = {p: _group_ledgers(p, group, advantage) for p, group in filled}
-    kept = [ledger for p, ledgers in ledgers_P.items() for ledger in ledgers if p not in constant]
-    rest = [ledger for p, ledgers in ledgers_P.items() for ledger in ledgers if p in constant]
-    if not kept and not rest:
+    constant = frozenset(p for p, group in filled if is_constant(group))
+    sequences = [s for p, group in filled for s in _group_sequences(p, group, advantage)]
+    if not sequences:
         failures = [failure.problem for group in groups_P for failure in group.failures]
         first = f"; the first of {len(failures)} failures: {failures[0]}" if failures else ""
         raise AllEpisodesFailedError(
             f"no token was sampled in a batch of {len(groups_P)} groups{first}"
         )
-    wanted = max(at_least - len(kept), 0) if remove_constant else len(rest)
+    different, equal = _by_difference(sequences, constant)
+    if remove_constant:
+        equal = equal[: max(at_least - len(different), 0)]
     return TrainingBatch(
-        ledgers=(*kept, *rest[:wanted]),
-        constant_groups=len(constant),
+        sequences=(*different, *equal),
+        constant=constant,
         empty_groups=len(groups_P) - len(filled),
     )
 
 
-def _group_ledgers(p: int, group: TrajectoryGroup, advantage: Advantage) -> list[TokenLedger]:
+def split_evenly(
+    sequences: Sequence[TrainingSequence], constant: frozenset[int], parts: int
+) -> list[list[TrainingSequence]]:
+    """Divide the sequences into parts whose sizes differ by at most one.
+
+    Each part has its share of the groups with a difference in reward, so that no optimizer step is
+    left without a gradient. Raises AllEpisodesFailedError for fewer sequences than parts.
+    """
+    if len(sequences) < parts:
+        raise AllEpisodesFailedError(
+            f"{len(sequences)} sequences cannot be divided into {parts} optimizer steps"
+        )
+    placed = [
+        ((i + 0.5) / len(half), sequence)
+        for half in _by_difference(sequences, constant)
+        for i, sequence in enumerate(half)
+    ]
+    spread = [sequence for _, sequence in sorted(placed, key=lambda each: each[0])]
+    ends = [round(i * len(spread) / parts) for i in range(parts + 1)]
+    return [spread[a:b] for a, b in pairwise(ends)]
+
+
+def _by_difference(
+    sequences: Sequence[TrainingSequence], constant: frozenset[int]
+) -> tuple[list[TrainingSequence], list[TrainingSequence]]:
+    """The sequences of groups with a difference in reward, and the others."""
+    different = [s for s in sequences if s.group not in constant]
+    return different, [s for s in sequences if s.group in constant]
+
+
+def _group_sequences(
+    p: int, group: TrajectoryGroup, advantage: Advantage
+) -> list[TrainingSequence]:
     advantages_G = turn_advantages(group, advantage)
     return [
-        evolve(ledger, group=p, episode=g, sampler_step=group.sampler_step)
+        evolve(sequence, group=p, episode=g, sampler_step=group.sampler_step)
         for g, (trajectory, advantages_K) in enumerate(
             zip(group.trajectories, advantages_G, strict=True)
         )
-        for ledger in trajectory_ledgers(trajectory, advantages_K)
+        for sequence in training_sequences(trajectory, advantages_K)
     ]
-
-
-def split_evenly(ledgers: Sequence[TokenLedger], parts: int) -> list[Sequence[TokenLedger]]:
-    """Neighbours together, sizes as equal as can be; raises AllEpisodesFailedError for too few."""
-    if len(ledgers) < parts:
-        raise AllEpisodesFailedError(f"{len(ledgers)} sequences cannot make {parts} substeps")
-    ends = [round(i * len(ledgers) / parts) for i in range(parts + 1)]
-    return [ledgers[a:b] for a, b in pairwise(ends)]

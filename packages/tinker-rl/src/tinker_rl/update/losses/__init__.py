@@ -1,0 +1,1 @@
+"""Policy losses, one class in one module each."""
