@@ -19,7 +19,7 @@ from tinker_render import get_recommended_renderer_name, get_renderer, get_token
 from tinker_rl import (
     Advantage,
     EngineTokenCompleter,
-    Loss,
+    ImportanceSampling,
     MessageEnv,
     MessageStep,
     ProblemGroupBuilder,
@@ -89,8 +89,8 @@ async def main() -> None:
     began = time.process_time()
     groups = await run_groups(policy, [builder] * GROUPS, config, (0,))
     sampled = time.process_time()
-    ledgers = training_batch(groups, Advantage()).ledgers
-    datums = loss_datums(Loss(), ledgers)
+    sequences = training_batch(groups, Advantage()).sequences
+    datums, _ = loss_datums(ImportanceSampling(), sequences)
     ended = time.process_time()
     turns = GROUPS * ATTEMPTS * TURNS
     per_turn = (sampled - began) / turns * 1e3

@@ -6,7 +6,7 @@ service, a server of your own, or, with neither configured, the local engine, wh
 and needs no key.
 
     python rl_basic.py                                  a model made for tests, a minute or two
-    python rl_basic.py --learning.loss.name ppo --learning.num-substeps 4
+    python rl_basic.py --update.num-substeps 4 update.loss:ppo
     python rl_basic.py --model HuggingFaceTB/SmolLM2-135M-Instruct --data.worked-example True \
         --data.attempts 8 --data.problems 8 --max-steps 20 --sampling.max-tokens 4 \
         --adam.learning-rate 6e-4       a real model, from a tenth of the sums; about five minutes

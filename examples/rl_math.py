@@ -22,11 +22,11 @@ from attrs import evolve
 from tinker_core import PostTrainingError
 from tinker_rl import (
     Config,
-    Learning,
-    Loss,
+    Ppo,
     ProblemFile,
     Sampling,
     TrainResult,
+    UpdateConfig,
     command_line,
     new_run_dir,
     train,
@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> TrainResult:
         run_dir=run_dir,
         adam=Adam(learning_rate=1e-4),
         sampling=Sampling(max_tokens=16),
-        learning=Learning(loss=Loss(name="ppo"), remove_constant_groups=True),
+        update=UpdateConfig(loss=Ppo(), remove_constant_groups=True),
         max_steps=3,
     )
     config = command_line(default, arguments, __doc__)

@@ -13,18 +13,22 @@ from tinker_render import Renderer
 from tinker_rl import (
     Action,
     Asynchronous,
+    Cispo,
     Config,
+    Dro,
     Env,
     Evaluation,
     GroupBatches,
-    Learning,
-    Loss,
+    Gspo,
+    ImportanceSampling,
+    Ppo,
     ProblemGroupBuilder,
     RLData,
     Sampling,
     StepResult,
     Streaming,
     Synchronous,
+    UpdateConfig,
     train,
 )
 from tinker_train import Adam, Never, read_metrics
@@ -60,25 +64,24 @@ class Pulls:
         return RLData(train=GroupBatches([group] * 26, 2))
 
 
-MODES = [Synchronous(), Streaming(minibatches=2), Asynchronous(max_staleness=1)]
-LOSSES = ["importance_sampling", "ppo", "cispo", "dro", "gspo"]
+MODES = [Synchronous(), Streaming(micro_batches=2), Asynchronous(max_staleness=1)]
+LOSSES = [ImportanceSampling(), Ppo(), Cispo(), Dro(), Gspo(clip_low=0.8, clip_high=1.2)]
 
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: type(mode).__name__)
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 def test_the_reward_rises_to_its_optimum_on_the_engine(
     mode: Any,
     loss: Any,
     engine: None,
     tmp_path: Path,
 ) -> None:
-    clips = {"clip_low": 0.8, "clip_high": 1.2} if loss == "gspo" else {}
     config = Config(
         model="local/tiny",
         data=Pulls(),
         run_dir=tmp_path / "run",
         mode=mode,
-        learning=Learning(loss=Loss(name=loss, **clips)),
+        update=UpdateConfig(loss=loss),
         adam=Adam(learning_rate=5e-3),
         sampling=Sampling(max_tokens=1),
         evaluation=Evaluation(every=Never()),

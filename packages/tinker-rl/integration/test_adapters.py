@@ -26,7 +26,7 @@ from tinker_rl import (
     TrajectoryGroup,
     run_group,
     stop_name,
-    trajectory_ledgers,
+    training_sequences,
 )
 from tinker_rl.adapters.reasoning_gym import ReasoningGym
 from tinker_rl.adapters.textarena import TextArena, make_game
@@ -217,8 +217,8 @@ def test_an_environment_of_several_turns_is_one_sequence_to_train_on(
     group = play(builder, renderer, lambda *_: answer)
     assert [len(t.transitions) for t in group.trajectories] == [3, 3]
     assert "0 left" in said(group, renderer)
-    ledgers = trajectory_ledgers(group.trajectories[0], [1.0, 1.0, 1.0])
-    assert len(ledgers) == 1
+    sequences = training_sequences(group.trajectories[0], [1.0, 1.0, 1.0])
+    assert len(sequences) == 1
     assert group.rewards.tolist() == [1.0, 1.0]
 
 

@@ -36,7 +36,7 @@ from tinker_rl import (
     Trajectory,
     TrajectoryGroup,
     Transition,
-    run_loop,
+    rl_loop,
 )
 from tinker_train import (
     Adam,
@@ -73,17 +73,17 @@ def make_trajectory(*turns: Transition, stop: StopReason | None = None) -> Traje
     return Trajectory(transitions=turns, stop=stop or Completed())
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def turn() -> Callable[..., Transition]:
     return make_turn
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def group() -> Callable[..., TrajectoryGroup]:
     return make_group
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def trajectory() -> Callable[..., Trajectory]:
     return make_trajectory
 
@@ -278,7 +278,7 @@ class Bench:
             with open_run(config.run_dir, config, engine="double", seed=config.seed) as run:
                 run = evolve(run, stop=stop or run.stop)
                 made = Clients(training=self.training, **clients)
-                result = await run_loop(config, made, data, run)
+                result = await rl_loop(config, made, data, run)
             assert asyncio.all_tasks() == {asyncio.current_task()}, "a task was left behind"
             return result
 

@@ -17,6 +17,7 @@ from tinker_rl.data.dataset import (
     RLData,
     RLDataset,
     RLDatasetBuilder,
+    RowGroups,
 )
 from tinker_rl.data.problem_file import ProblemFile
 from tinker_rl.data.prompt_file import PromptFile
@@ -29,7 +30,7 @@ from tinker_rl.envs.prompt_env import AnswerEnv, PromptGroupBuilder
 from tinker_rl.envs.tool import Tool, ToolError, ToolResult, tool
 from tinker_rl.envs.tool_env import ToolEnv, ToolRules
 from tinker_rl.errors import AllEpisodesFailedError, EnvironmentFailure
-from tinker_rl.loops.loop import Clients
+from tinker_rl.loop.rl_loop import Clients, rl_loop
 from tinker_rl.reporting.rollout_metrics import rollout_metrics
 from tinker_rl.reporting.transcripts import Transcripts
 from tinker_rl.rollout.group import run_group, run_groups
@@ -47,8 +48,9 @@ from tinker_rl.stop_reason import (
     ToolStop,
     stop_name,
 )
-from tinker_rl.train import read_config, resume, run_loop, train, train_on
+from tinker_rl.train import read_config, resume, train, train_on
 from tinker_rl.trajectory import Action, EpisodeFailure, Trajectory, TrajectoryGroup, Transition
+from tinker_rl.update.advantage_transform import AdvantageTransform
 from tinker_rl.update.advantages import (
     Advantage,
     centre_on_group,
@@ -61,33 +63,43 @@ from tinker_rl.update.advantages import (
 from tinker_rl.update.distillation import (
     Distillation,
     PromptSwap,
+    PullToTeachers,
     Teacher,
     TeacherConfig,
-    Teachers,
     check_same_format,
 )
 from tinker_rl.update.kl import KL, estimate_entropy, estimate_kl, kl_advantages
-from tinker_rl.update.kl_penalty import KLPenalty, Reference
-from tinker_rl.update.losses import Loss, loss_datums, loss_settings
-from tinker_rl.update.optimizer_step import Learning, Shaper, prepare, submit_batch
+from tinker_rl.update.kl_penalty import KLPenalty, PullToReference
+from tinker_rl.update.losses.cispo import Cispo
+from tinker_rl.update.losses.dro import Dro
+from tinker_rl.update.losses.gspo import Gspo
+from tinker_rl.update.losses.importance_sampling import ImportanceSampling
+from tinker_rl.update.losses.loss import Loss
+from tinker_rl.update.losses.ppo import Ppo
+from tinker_rl.update.policy_update import PolicyUpdate, UpdateResult, update_result
 from tinker_rl.update.training_batch import TrainingBatch, training_batch
-from tinker_rl.update.training_sequence import TokenLedger, trajectory_ledgers
+from tinker_rl.update.training_datums import loss_datums
+from tinker_rl.update.training_sequence import TrainingSequence, training_sequences
+from tinker_rl.update.update_config import UpdateConfig
 from tinker_train import Checkpoints, SamplingClientEvaluator, TrainResult
 
 __all__ = [
     "KL",
     "Action",
     "Advantage",
+    "AdvantageTransform",
     "AllEpisodesFailedError",
     "AnswerEnv",
     "Asynchronous",
     "BlockingEnv",
     "Checkpoints",
+    "Cispo",
     "Clients",
     "Completed",
     "Config",
     "ContextOverflow",
     "Distillation",
+    "Dro",
     "EngineMessageCompleter",
     "EngineTokenCompleter",
     "Env",
@@ -99,8 +111,9 @@ __all__ = [
     "Game",
     "GameGroupBuilder",
     "GroupBatches",
+    "Gspo",
+    "ImportanceSampling",
     "KLPenalty",
-    "Learning",
     "Loss",
     "MaxTokens",
     "MaxToolCalls",
@@ -113,6 +126,8 @@ __all__ = [
     "PairwisePreferenceGroupBuilder",
     "ParseFailure",
     "PersonCompleter",
+    "PolicyUpdate",
+    "Ppo",
     "PreferenceModel",
     "ProblemEnv",
     "ProblemFile",
@@ -120,24 +135,23 @@ __all__ = [
     "PromptFile",
     "PromptGroupBuilder",
     "PromptSwap",
+    "PullToReference",
+    "PullToTeachers",
     "RLData",
     "RLDataset",
     "RLDatasetBuilder",
-    "Reference",
     "RolloutConfig",
+    "RowGroups",
     "Sampling",
     "SamplingClientEvaluator",
-    "Shaper",
     "StepResult",
     "StopReason",
     "Streaming",
     "Synchronous",
     "Teacher",
     "TeacherConfig",
-    "Teachers",
     "TimeOut",
     "TokenCompleter",
-    "TokenLedger",
     "Tool",
     "ToolEnv",
     "ToolError",
@@ -146,10 +160,13 @@ __all__ = [
     "ToolStop",
     "TrainResult",
     "TrainingBatch",
+    "TrainingSequence",
     "Trajectory",
     "TrajectoryGroup",
     "Transcripts",
     "Transition",
+    "UpdateConfig",
+    "UpdateResult",
     "as_token_env",
     "centre_on_group",
     "check_same_format",
@@ -162,23 +179,21 @@ __all__ = [
     "kl_advantages",
     "leave_one_out",
     "loss_datums",
-    "loss_settings",
     "new_run_dir",
     "play",
-    "prepare",
     "read_config",
     "resume",
+    "rl_loop",
     "rollout_metrics",
     "run_group",
     "run_groups",
-    "run_loop",
     "scale_by_group",
     "stop_name",
-    "submit_batch",
     "tool",
     "train",
     "train_on",
     "training_batch",
-    "trajectory_ledgers",
+    "training_sequences",
     "turn_advantages",
+    "update_result",
 ]

@@ -1,8 +1,7 @@
-"""What a reinforcement-learning run is, as data."""
+"""The config of a reinforcement-learning run."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -12,115 +11,96 @@ from tinker_core import ConfigError, DataError
 from tinker_rl.completers import Sampling
 from tinker_rl.data.dataset import ModelRLDatasetBuilder, RLDataset, RLDatasetBuilder
 from tinker_rl.rollout.rollout_config import RolloutConfig
+from tinker_rl.update.advantage_transform import check_temperature
 from tinker_rl.update.distillation import Distillation
-from tinker_rl.update.kl_penalty import KLPenalty, check_temperature
-from tinker_rl.update.optimizer_step import Learning
-from tinker_train import (
-    Adam,
-    Cadence,
-    Checkpoints,
-    Constant,
-    EvaluationTimes,
-    Every,
-    Lora,
-    Reporting,
-    Schedule,
-)
+from tinker_rl.update.kl_penalty import KLPenalty
+from tinker_rl.update.update_config import UpdateConfig
+from tinker_train import Cadence, Constant, Every, RunConfig, Schedule
+from tinker_train import Evaluation as BaseEvaluation
 
 
 @frozen(kw_only=True)
 class Synchronous:
-    """Sample a batch with the newest weights, train on it, and so on: always on-policy."""
+    """Sample a batch with the newest weights, then train on it: always on-policy."""
 
 
 @frozen(kw_only=True)
 class Streaming:
-    """As synchronous, but train on the first groups of a batch while the last are still sampled.
+    """Like synchronous, but train on the first groups of a batch while the last are still sampled.
 
-    The order of summation is then that of finishing, so a run is not repeated to the last bit.
+    The gradient is summed in the order in which groups finish, so a run does not repeat to the bit.
     """
 
-    minibatches: int = field(default=4, validator=validators.ge(1))
-    """Pieces in which the gradient of an optimizer step is gathered; each is normalised by itself
-    and has the same weight."""
+    micro_batches: int = field(default=4, validator=validators.ge(1))
+    """Micro-batches of an optimizer step. Each is normalised on its own and has the same weight."""
 
 
 @frozen(kw_only=True)
 class Asynchronous:
-    """Sample and train at the same time; use a loss that clips."""
+    """Sample and train at the same time. Use a loss that clips."""
 
     max_staleness: int = field(default=1, validator=validators.ge(0))
-    """How many batches may have been trained on since a group's weights were taken, at most."""
+    """Greatest number of batches that are trained on between a group's weights and its update."""
 
 
 Mode = Synchronous | Streaming | Asynchronous
 
 
 @frozen(kw_only=True)
-class Evaluation(EvaluationTimes):
-    """When the test set is played, and how."""
+class Evaluation(BaseEvaluation):
+    """When the model is evaluated on the test set, and how."""
 
     every: Cadence = field(factory=lambda: Every(steps=20))
-    """Between the first step and the last; episodes cost more than a forward pass."""
+    """Cadence between the first step and the last."""
+    metric: str = "test/reward"
+    """Metric of early stopping."""
+    greater_is_better: bool = True
+    """Whether a greater value of the metric is better."""
     temperature: float = field(default=1.0, validator=validators.ge(0.0))
-    """Of the samples; 0 takes the likeliest token."""
+    """Sampling temperature; 0 is greedy."""
 
 
 @frozen(kw_only=True)
-class Config:
+class Config(RunConfig):
     """A reinforcement-learning run."""
 
-    model: str = field(validator=validators.min_len(1))
-    """Name of the base model, as the engine knows it."""
     data: RLDatasetBuilder | ModelRLDatasetBuilder
-    """The environments to learn in."""
-    run_dir: Path
-    """Folder for everything that the run leaves behind."""
-    renderer: str | None = None
-    """How chats become tokens; the model's own way unless given."""
-    start_from: str | None = None
-    """A saved state (`tinker://` path) whose weights to begin with, the optimizer as new."""
-    lora: Lora = field(factory=Lora)
-    adam: Adam = field(factory=Adam)
+    """Builder of the environments."""
     schedule: Schedule = field(factory=Constant)
-    """How the learning rate goes from its peak to the end."""
+    """Learning-rate schedule."""
     sampling: Sampling = field(factory=Sampling)
     rollouts: RolloutConfig = field(factory=RolloutConfig)
-    learning: Learning = field(factory=Learning)
+    update: UpdateConfig = field(factory=UpdateConfig)
     kl_penalty: KLPenalty | None = None
-    """Hold the policy to a reference model."""
+    """Penalty on the divergence from a reference model."""
     distillation: Annotated[Distillation | None, tyro.conf.Suppress] = None
-    """Learn from teachers, beside or instead of the environments' rewards; set in code alone."""
+    """Teachers beside the rewards of the environments, or in their place; not on a command line."""
     mode: Mode = field(factory=Synchronous)
-    """How sampling and training take turns."""
-    num_epochs: int = field(default=1, validator=validators.ge(1))
-    """How often to go through the data, at most."""
-    max_steps: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
-    """Where to stop although the epochs are not over."""
-    checkpoints: Checkpoints = field(factory=Checkpoints)
+    """How sampling and training overlap."""
     evaluation: Evaluation = field(factory=Evaluation)
     transcripts: int = field(default=4, validator=validators.ge(0))
-    """Groups of each batch whose transcripts are kept."""
-    reporting: Reporting = field(factory=Reporting)
-    """Where the metrics go beside `metrics.jsonl`."""
-    seed: int = field(default=0, validator=validators.ge(0))
-    """Of the data, of the samples, and of the LoRA's first weights."""
+    """Groups of each batch whose transcripts are written."""
 
     def __attrs_post_init__(self) -> None:
         if self.kl_penalty is not None or self.distillation is not None:
             check_temperature(self.sampling.temperature)
-        if self.max_steps is not None and self.max_steps % self.learning.num_substeps:
+        steps = self.update.num_substeps
+        if self.max_steps is not None and self.max_steps % steps:
             raise ConfigError(
-                f"max_steps {self.max_steps} is not a multiple of num_substeps "
-                f"{self.learning.num_substeps}"
+                f"max_steps {self.max_steps} is not a multiple of update.num_substeps {steps}"
+            )
+        if steps > 1 and self.update.recompute_logprobs and isinstance(self.mode, Streaming):
+            raise ConfigError(
+                "update.recompute_logprobs with the streaming mode needs update.num_substeps 1: "
+                "later parts of a batch would be compared with weights that were trained on it"
             )
 
 
 def num_batches(config: Config, train: RLDataset) -> int:
-    """Batches in the whole run; raises DataError where the data has none."""
+    """Batches in the whole run. Raises DataError for data without a batch."""
     if not len(train):
         raise DataError("the training data has no batch")
     batches = len(train) * config.num_epochs
     if config.max_steps is None:
         return batches
-    return min(batches, config.max_steps // config.learning.num_substeps)
+    return min(batches, config.max_steps // config.update.num_substeps)

@@ -1,4 +1,4 @@
-"""Trajectories: what the model saw, sampled and earned in an episode, and in a group of episodes."""
+"""Trajectories: the observations, actions and rewards of an episode, and of a group of them."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ from tinker_rl import (
     Asynchronous,
     Config,
     Distillation,
-    Learning,
-    Loss,
+    Ppo,
     RLData,
     TeacherConfig,
+    UpdateConfig,
     command_line,
     new_run_dir,
 )
@@ -33,7 +33,7 @@ DEFAULT = Config(
     data=Nothing(),
     run_dir=Path("runs/a"),
     adam=Adam(learning_rate=2e-3),
-    learning=Learning(loss=Loss(name="ppo")),
+    update=UpdateConfig(loss=Ppo()),
     distillation=TEACHER,
 )
 
@@ -44,15 +44,16 @@ def test_without_arguments_a_script_runs_what_it_says() -> None:
 
 def test_every_field_of_the_scripts_config_can_be_set() -> None:
     arguments = (
-        "--model n --data.attempts 4 --adam.learning-rate 1e-3 --learning.loss.clip-high 1.3 "
-        "--max-steps 7 mode:asynchronous --mode.max-staleness 3"
+        "--model n --data.attempts 4 --adam.learning-rate 1e-3 "
+        "--max-steps 7 update.loss:ppo --update.loss.clip-high 1.3 "
+        "mode:asynchronous --mode.max-staleness 3"
     )
     assert command_line(DEFAULT, arguments.split()) == evolve(
         DEFAULT,
         model="n",
         data=Nothing(attempts=4),
         adam=Adam(learning_rate=1e-3),
-        learning=Learning(loss=Loss(name="ppo", clip_high=1.3)),
+        update=UpdateConfig(loss=Ppo(clip_high=1.3)),
         max_steps=7,
         mode=Asynchronous(max_staleness=3),
     )

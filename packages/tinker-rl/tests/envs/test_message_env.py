@@ -97,8 +97,8 @@ def test_a_conversation_that_grows_is_one_sequence(renderer: Any, speak: Any) ->
     assert first.observation == renderer.build_generation_prompt(messages[:1])
     expected = renderer.build_generation_prompt(messages)
     assert second.observation.to_ints() == expected.to_ints()
-    (ledger,) = training_batch([group], Advantage()).ledgers
-    sampled = renderer.tokenizer.decode(ledger.tokens[ledger.sampled])
+    (sequence,) = training_batch([group], Advantage()).sequences
+    sampled = renderer.tokenizer.decode(sequence.tokens[sequence.sampled])
     assert sampled == "ay<|im_end|>bee<|im_end|>"
 
 
@@ -116,7 +116,7 @@ def test_tokens_that_the_renderer_would_not_have_chosen_stay_as_they_were_sample
     assert second.observation.to_ints()[: len(so_far)] == so_far
     rest = renderer.tokenizer.decode(second.observation.to_ints()[len(so_far) :])
     assert rest == "\n<|im_start|>user\nYou said th.<|im_end|>\n<|im_start|>assistant\n"
-    assert len(training_batch([group], Advantage()).ledgers) == 1
+    assert len(training_batch([group], Advantage()).sequences) == 1
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_a_format_that_rewrites_earlier_turns_is_rendered_as_a_whole(
             {"role": "user", "content": f"You said {word}."},
         ]
     assert "hm" not in thinking_renderer.tokenizer.decode(turn.observation.to_ints())
-    assert len(training_batch([group], Advantage()).ledgers) == 2
+    assert len(training_batch([group], Advantage()).sequences) == 2
 
 
 @define

@@ -1,5 +1,6 @@
 """Transcripts: every token with its numbers, and a page that no text can break out of."""
 
+import asyncio
 import json
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,10 +10,10 @@ import numpy as np
 import pytest
 import tinker
 
-from tinker_rl import EnvironmentFailed, Learning, TrajectoryGroup, Transcripts, Transition
+from tinker_rl import EnvironmentFailed, TrajectoryGroup, Transcripts, Transition, UpdateConfig
 from tinker_rl.reporting.transcripts import group_rows
 from tinker_rl.trajectory import Action
-from tinker_rl.update.optimizer_step import Trained
+from tinker_rl.update.policy_update import UpdateResult
 from tinker_rl.update.training_batch import training_batch
 
 
@@ -28,17 +29,17 @@ def test_a_row_has_each_token_with_what_it_was_sampled_and_trained_with(
     group = TrajectoryGroup(
         trajectories=(two, again), group_rewards=[0.0, 0.25], group_metrics=({}, {"wins": 2.0})
     )
-    batch = training_batch([group], Learning().advantage)
-    logprobs = [np.arange(float(ledger.sampled.sum())) for ledger in batch.ledgers]
-    trained = Trained(metrics={}, ledgers=batch.ledgers, logprobs=logprobs)
-    Transcripts(run_dir=tmp_path, groups=4).write("train", 7, [group], trained)
+    batch = training_batch([group], UpdateConfig().advantage)
+    logprobs = [np.arange(float(sequence.sampled.sum())) for sequence in batch.sequences]
+    trained = UpdateResult(metrics={}, sequences=batch.sequences, logprobs=logprobs)
+    asyncio.run(Transcripts(run_dir=tmp_path, groups=4).write("train", 7, [group], trained))
     first, second = read(tmp_path / "transcripts" / "train-000007.jsonl")
     assert (first["split"], first["step"], first["group"], first["episode"]) == ("train", 7, 0, 0)
     assert (first["reward"], second["reward"]) == (1.5, 0.25)
     assert second["metrics"] == {"wins": 2.0}
     assert [t["prompt"] for t in first["turns"]] == ["1 2", "5"]
     assert [t["prompt"] for t in second["turns"]] == ["1 2", "8"]
-    assert [t["prompt_goes_on"] for t in second["turns"]] == [False, False]
+    assert [t["prompt_extends"] for t in second["turns"]] == [False, False]
     assert [t["tokens"] for t in first["turns"]] == [[3, 4], [6]]
     assert first["turns"][1]["logprobs"] == [-0.06]
     assert [t["trained_logprobs"] for t in first["turns"]] == [[0.0, 1.0], [2.0]]
@@ -47,11 +48,11 @@ def test_a_row_has_each_token_with_what_it_was_sampled_and_trained_with(
 
 
 def test_only_so_many_groups_are_kept(group: Any, tmp_path: Path) -> None:
-    Transcripts(run_dir=tmp_path, groups=2).write("test", 0, [group(0, 1)] * 5)
+    asyncio.run(Transcripts(run_dir=tmp_path, groups=2).write("test", 0, [group(0, 1)] * 5))
     rows = read(tmp_path / "transcripts" / "test-000000.jsonl")
     assert [(row["group"], row["episode"]) for row in rows] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert rows[0]["turns"][0]["trained_logprobs"] is None
-    Transcripts(run_dir=tmp_path / "none", groups=0).write("test", 0, [group(0, 1)])
+    asyncio.run(Transcripts(run_dir=tmp_path / "none", groups=0).write("test", 0, [group(0, 1)]))
     assert not (tmp_path / "none").exists()
 
 
@@ -85,7 +86,7 @@ def test_no_text_breaks_out_of_the_page(
         trajectories=(episode,), group_rewards=[0.0], group_metrics=({},), tags=(evil,)
     )
     writer = Transcripts(run_dir=tmp_path, groups=1, decode=lambda tokens: evil * len(tokens))
-    writer.write("train", 0, [group])
+    asyncio.run(writer.write("train", 0, [group]))
     page = Texts()
     page.feed((tmp_path / "logtree" / "train-000000.html").read_text())
     assert not page.tags & {"script", "img"}
@@ -107,7 +108,9 @@ def test_actions_keep_numbers_that_json_knows(tmp_path: Path) -> None:
 def test_the_page_shows_how_the_rewards_of_the_whole_batch_are_spread(
     group: Any, tmp_path: Path
 ) -> None:
-    Transcripts(run_dir=tmp_path, groups=1).write("train", 0, [group(0, 0, 1), group(0, 4)])
+    asyncio.run(
+        Transcripts(run_dir=tmp_path, groups=1).write("train", 0, [group(0, 0, 1), group(0, 4)])
+    )
     html = (tmp_path / "logtree" / "train-000000.html").read_text()
     # 0 0 0 | 1 | 4 in three bins of width 4/3
     bins = [(0, "1.33", 4), ("1.33", "2.67", 0), ("2.67", 4, 1)]
@@ -123,7 +126,7 @@ def test_an_image_is_named_in_its_place(trajectory: Any, tmp_path: Path) -> None
     one = TrajectoryGroup(
         trajectories=(trajectory(turn),), group_rewards=[0.0], group_metrics=({},)
     )
-    Transcripts(run_dir=tmp_path, groups=1).write("train", 0, [one])
+    asyncio.run(Transcripts(run_dir=tmp_path, groups=1).write("train", 0, [one]))
     (row,) = read(tmp_path / "transcripts" / "train-000000.jsonl")
     assert row["turns"][0]["prompt"] == "[image: 3 tokens]1 2"
     assert row["turns"][0]["prompt_tokens"] == 5

@@ -20,7 +20,8 @@ from tinker_rl import (
     StopReason,
     run_group,
 )
-from tinker_rl.trajectory import Metrics, TrajectoryGroup
+from tinker_rl.trajectory import TrajectoryGroup
+from tinker_train import Metrics
 
 END = 9
 

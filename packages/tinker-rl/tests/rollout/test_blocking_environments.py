@@ -21,7 +21,7 @@ from tinker_rl import (
     in_threads,
     rollout_metrics,
 )
-from tinker_rl.trajectory import Metrics
+from tinker_train import Metrics
 
 END = 9
 

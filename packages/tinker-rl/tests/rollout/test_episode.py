@@ -20,7 +20,7 @@ from tinker_rl import (
     StopReason,
     TimeOut,
 )
-from tinker_rl.trajectory import Metrics
+from tinker_train import Metrics
 
 END = 9
 

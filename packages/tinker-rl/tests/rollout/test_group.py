@@ -16,7 +16,8 @@ from tinker_rl import (
     RolloutConfig,
     run_groups,
 )
-from tinker_rl.trajectory import Metrics, TrajectoryGroup
+from tinker_rl.trajectory import TrajectoryGroup
+from tinker_train import Metrics
 
 
 def test_an_environment_that_raises_ends_the_run_and_says_where(

@@ -104,7 +104,7 @@ def test_with_gae_a_turn_answers_for_what_comes_after_it(
     advantages = turn_advantages(group, Advantage(kind="gae"))
     assert [a.tolist() for a in advantages] == [[1.0, -1.0], [-1.0, 1.0]]
     # With decay 0: r + V' - V = (4 + 1 - 3, 0 - 1) and (0 + 1 - 3, 2 - 1)
-    advantages = turn_advantages(group, Advantage(kind="gae", decay=0.0))
+    advantages = turn_advantages(group, Advantage(kind="gae", gae_lambda=0.0))
     assert [a.tolist() for a in advantages] == [[2.0, -1.0], [-2.0, 1.0]]
 
 

@@ -12,12 +12,12 @@ from tinker_render import get_renderer
 from tinker_rl import (
     Distillation,
     PromptSwap,
+    PullToTeachers,
     Sampling,
     Teacher,
     TeacherConfig,
-    Teachers,
     check_same_format,
-    trajectory_ledgers,
+    training_sequences,
 )
 
 
@@ -29,9 +29,9 @@ def table(favourite: int, share: float) -> BigramSamplingClient:
 
 
 def test_a_student_comes_to_its_teachers_distribution(bench: Any, arms: Any) -> None:
-    teachers = Teachers(by_tag={"all": Teacher(table(5, 0.6))})
+    teachers = PullToTeachers(by_tag={"all": Teacher(table(5, 0.6))})
     config = bench.config()
-    bench.run(config, [arms(pays=99, size=64)] * 60, shapers=[teachers])
+    bench.run(config, [arms(pays=99, size=64)] * 60, transforms=[teachers])
     student = np.exp(bench.training.model.logprobs()[1])
     assert student[5] == pytest.approx(0.6, abs=0.12)
     assert student[np.arange(16) != 5].max() < 0.15
@@ -43,10 +43,12 @@ def test_a_student_comes_to_its_teachers_distribution(bench: Any, arms: Any) -> 
 
 
 def test_each_group_asks_the_teacher_of_its_tag(bench: Any, arms: Any) -> None:
-    teachers = Teachers(by_tag={"arm1": Teacher(table(5, 0.9)), "all": Teacher(table(7, 0.9))})
+    teachers = PullToTeachers(
+        by_tag={"arm1": Teacher(table(5, 0.9)), "all": Teacher(table(7, 0.9))}
+    )
     config = bench.config()
     bench.run(
-        config, [arms(prompt=1 + i % 2, pays=99, size=32) for i in range(60)], shapers=[teachers]
+        config, [arms(prompt=1 + i % 2, pays=99, size=32) for i in range(60)], transforms=[teachers]
     )
     student = np.exp(bench.training.model.logprobs())
     assert student[1].argmax() == 5
@@ -55,12 +57,12 @@ def test_each_group_asks_the_teacher_of_its_tag(bench: Any, arms: Any) -> None:
 
 
 def test_a_group_without_a_teacher_or_with_two_is_refused(group: Any) -> None:
-    teachers = Teachers(by_tag={"a": Teacher(table(5, 0.5)), "b": Teacher(table(6, 0.5))})
+    teachers = PullToTeachers(by_tag={"a": Teacher(table(5, 0.5)), "b": Teacher(table(6, 0.5))})
     for tags in ((), ("c",), ("a", "b")):
         found = group(1.0, tags=tags)
-        (ledger,) = trajectory_ledgers(found.trajectories[0], [0.0])
-        with pytest.raises(DataError, match="must have one"):
-            asyncio.run(teachers([ledger], [found]))
+        (sequence,) = training_sequences(found.trajectories[0], [0.0])
+        with pytest.raises(DataError, match=r"teachers of .*: expected one"):
+            asyncio.run(teachers([sequence], [found]))
 
 
 def test_a_teacher_may_see_a_system_prompt_that_the_student_does_not(
@@ -70,8 +72,8 @@ def test_a_teacher_may_see_a_system_prompt_that_the_student_does_not(
     messages = [{"role": "user", "content": "Hello there"}]
     told = [{"role": "system", "content": "Be brief."}, *messages]
     prompt = renderer.build_generation_prompt(messages).to_ints()
-    (ledger,) = trajectory_ledgers(trajectory(turn(prompt, [40, 41])), [0.0])
-    seen = swap.seen_by_teacher(ledger)
+    (sequence,) = training_sequences(trajectory(turn(prompt, [40, 41])), [0.0])
+    seen = swap.seen_by_teacher(sequence)
     assert seen.tokens.tolist() == [*renderer.build_generation_prompt(told).to_ints(), 40, 41]
     assert seen.tokens[seen.sampled].tolist() == [40, 41]
     assert seen.sampled_logprobs.tolist() == pytest.approx([-0.4, -0.41])
@@ -81,12 +83,12 @@ def test_a_prompt_that_begins_otherwise_cannot_be_swapped(
     renderer: Any, turn: Any, trajectory: Any
 ) -> None:
     swap = PromptSwap(of_student=(1, 2, 3), of_teacher=(9,))
-    (ledger,) = trajectory_ledgers(trajectory(turn([1, 2, 4], [5])), [0.0])
+    (sequence,) = training_sequences(trajectory(turn([1, 2, 4], [5])), [0.0])
     with pytest.raises(DataError, match="system prompt"):
-        swap.seen_by_teacher(ledger)
-    (ledger,) = trajectory_ledgers(trajectory(turn([1, 2], [3])), [0.0])
+        swap.seen_by_teacher(sequence)
+    (sequence,) = training_sequences(trajectory(turn([1, 2], [3])), [0.0])
     with pytest.raises(DataError, match="system prompt"):
-        swap.seen_by_teacher(ledger)
+        swap.seen_by_teacher(sequence)
 
 
 def test_a_teacher_of_another_format_is_refused(renderer: Any) -> None:

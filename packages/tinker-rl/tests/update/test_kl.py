@@ -39,7 +39,7 @@ def test_no_token_is_no_divergence_and_no_crash() -> None:
 
 
 def test_other_tokens_are_refused() -> None:
-    with pytest.raises(DataError, match="2 tokens and of 1"):
+    with pytest.raises(DataError, match="2 logprobs of one model, but 1 of the other"):
         estimate_kl([-1.0, -1.0], [-1.0])
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from tinker_rl import Advantage, AllEpisodesFailedError, EpisodeFailure, training_batch
 from tinker_rl.update.training_batch import split_evenly
@@ -14,11 +16,11 @@ def test_groups_without_a_difference_are_left_out_when_asked_and_counted_always(
 ) -> None:
     groups = [group(1, 1), group(0, 1), group(0, 0, 0)]
     kept = training_batch(groups, Advantage(), remove_constant=True)
-    assert [ledger.group for ledger in kept.ledgers] == [1, 1]
-    assert kept.constant_groups == 2
+    assert [sequence.group for sequence in kept.sequences] == [1, 1]
+    assert kept.constant == {0, 2}
     everything = training_batch(groups, Advantage())
-    assert len(everything.ledgers) == 2 + 2 + 3
-    assert everything.constant_groups == 2
+    assert len(everything.sequences) == 2 + 2 + 3
+    assert everything.constant == {0, 2}
 
 
 def test_where_no_group_has_a_difference_enough_remain_for_a_step(
@@ -27,13 +29,13 @@ def test_where_no_group_has_a_difference_enough_remain_for_a_step(
     batch = training_batch(
         [group(1, 1), group(0, 0)], Advantage(), remove_constant=True, at_least=2
     )
-    assert len(batch.ledgers) == 2
-    assert not any(ledger.advantages.any() for ledger in batch.ledgers)
+    assert len(batch.sequences) == 2
+    assert not any(sequence.advantages.any() for sequence in batch.sequences)
 
 
 def test_a_sequence_knows_its_group_and_the_age_of_its_sampler(group: Callable[..., Any]) -> None:
     batch = training_batch([group(0, 1, sampler_step=3), group(1, 0, sampler_step=5)], Advantage())
-    assert [(x.group, x.sampler_step) for x in batch.ledgers] == [(0, 3), (0, 3), (1, 5), (1, 5)]
+    assert [(x.group, x.sampler_step) for x in batch.sequences] == [(0, 3), (0, 3), (1, 5), (1, 5)]
 
 
 def test_a_group_that_lost_all_episodes_is_counted(group: Callable[..., Any]) -> None:
@@ -49,8 +51,35 @@ def test_a_batch_without_a_token_says_why(group: Callable[..., Any]) -> None:
         training_batch([], Advantage())
 
 
+def test_rewards_that_differ_by_rounding_alone_are_equal(group: Callable[..., Any]) -> None:
+    batch = training_batch([group(0.1 + 0.2, 0.3), group(0.0, 1e-6)], Advantage())
+    assert batch.constant == {0}
+
+
 def test_substeps_divide_what_there_is(group: Callable[..., Any]) -> None:
-    ledgers = training_batch([group(0, 1, 2, 3, 4)], Advantage()).ledgers
-    assert [len(part) for part in split_evenly(ledgers, 2)] == [2, 3]
-    with pytest.raises(AllEpisodesFailedError, match="5 sequences cannot make 6 substeps"):
-        split_evenly(ledgers, 6)
+    batch = training_batch([group(0, 1, 2, 3, 4)], Advantage())
+    divided = split_evenly(batch.sequences, batch.constant, 2)
+    assert [[s.episode for s in part] for part in divided] == [[0, 1], [2, 3, 4]]
+    with pytest.raises(AllEpisodesFailedError, match="5 sequences cannot be divided into 6"):
+        split_evenly(batch.sequences, batch.constant, 6)
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 1), min_size=1, max_size=4), min_size=1, max_size=8),
+    st.integers(1, 5),
+)
+def test_each_substep_has_its_share_of_the_groups_with_a_difference(
+    group: Callable[..., Any], rewards: list[list[int]], parts: int
+) -> None:
+    groups = [group(*rewards_G) for rewards_G in rewards]
+    batch = training_batch(groups, Advantage())
+    assume(len(batch.sequences) >= parts)
+    divided = split_evenly(batch.sequences, batch.constant, parts)
+    sizes = [len(part) for part in divided]
+    assert max(sizes) - min(sizes) <= 1
+    key = [(s.group, s.episode) for part in divided for s in part]
+    assert sorted(key) == sorted((s.group, s.episode) for s in batch.sequences)
+    different = [sum(s.group not in batch.constant for s in part) for part in divided]
+    assert max(different) - min(different) <= 2
+    if sum(different) >= 2 * parts:
+        assert min(different) > 0

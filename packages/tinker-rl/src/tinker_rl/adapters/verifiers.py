@@ -23,7 +23,8 @@ from tinker_rl.data.dataset import GroupBatches, RLData
 from tinker_rl.envs.env import Env, EnvGroupBuilder, StepResult
 from tinker_rl.envs.message_env import MessageEnv, Messages, MessageStep, as_token_env, stop_of
 from tinker_rl.errors import EnvironmentFailure
-from tinker_rl.trajectory import Action, Metrics, Observation, StopCondition, Trajectory
+from tinker_rl.trajectory import Action, Observation, StopCondition, Trajectory
+from tinker_train import Metrics
 
 
 @frozen(kw_only=True)

@@ -12,8 +12,9 @@ from attrs import field, frozen
 
 from tinker_core import DataError
 from tinker_rl.stop_reason import Completed, StopReason
-from tinker_rl.trajectory import Action, Logs, Metrics, Observation, StopCondition, Trajectory
+from tinker_rl.trajectory import Action, Logs, Observation, StopCondition, Trajectory
 from tinker_rl.user_code import in_thread
+from tinker_train import Metrics
 
 _COMPLETED = Completed()
 

@@ -27,7 +27,7 @@ from tinker_rl.envs.message_env import (
 )
 from tinker_rl.errors import EnvironmentFailure
 from tinker_rl.stop_reason import Completed, StopReason
-from tinker_rl.trajectory import Metrics
+from tinker_train import Metrics
 
 
 class Game(ABC):

@@ -22,8 +22,9 @@ from tinker_core import (
 from tinker_render import NoBridge, Renderer
 from tinker_rl.envs.env import Env, StepResult
 from tinker_rl.stop_reason import Completed, MaxTokens, ParseFailure, StopReason
-from tinker_rl.trajectory import Action, Logs, Metrics, Observation, StopCondition
+from tinker_rl.trajectory import Action, Logs, Observation, StopCondition
 from tinker_rl.user_code import call
+from tinker_train import Metrics
 
 Messages = Sequence[Message | Mapping[str, Any]]
 _COMPLETED = Completed()

@@ -14,8 +14,8 @@ from tinker_render import Renderer
 from tinker_rl.envs.env import Env, EnvGroupBuilder
 from tinker_rl.envs.message_env import Messages, as_token_env
 from tinker_rl.envs.prompt_env import AnswerEnv
-from tinker_rl.trajectory import Metrics, Trajectory
-from tinker_train import gather
+from tinker_rl.trajectory import Trajectory
+from tinker_train import Metrics, gather
 
 Pair = tuple[int, int]
 

@@ -12,8 +12,8 @@ from attrs import field, frozen
 from pydantic.fields import FieldInfo
 
 from tinker_core import ConfigError, DataError, Message, PostTrainingError, ToolCall, ToolSpec
-from tinker_rl.trajectory import Metrics
 from tinker_rl.user_code import call
+from tinker_train import Metrics
 
 _OF_VALUES = (ValueError, TypeError, ArithmeticError, LookupError)
 

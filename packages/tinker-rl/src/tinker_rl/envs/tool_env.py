@@ -13,9 +13,8 @@ from tinker_core import Message, ToolCall, ToolSpec, UnparsedToolCall, as_conver
 from tinker_rl.envs.message_env import MessageEnv, Messages, MessageStep
 from tinker_rl.envs.tool import Grader, Tool, ToolResult, by_name, result_message, run_call
 from tinker_rl.stop_reason import Completed, MaxToolCalls, MaxTurns, StopReason, ToolStop
-from tinker_rl.trajectory import Metrics
 from tinker_rl.user_code import call
-from tinker_train import gather
+from tinker_train import Metrics, gather
 
 _CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 _HOW_TO_CALL = """You can call tools. To call one, write

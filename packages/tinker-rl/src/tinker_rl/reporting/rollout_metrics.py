@@ -26,8 +26,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from tinker_rl.stop_reason import stop_name
-from tinker_rl.trajectory import ALL, Metrics, Trajectory, TrajectoryGroup
+from tinker_rl.trajectory import ALL, Trajectory, TrajectoryGroup
 from tinker_rl.update.training_batch import is_constant
+from tinker_train import Metrics
 
 _GOOD = 0.5
 

@@ -1,7 +1,7 @@
-"""What happened in a batch, episode by episode: JSONL for programs, a page for people.
+"""Transcripts of a batch, episode by episode: JSONL for programs, an HTML page for people.
 
-transcripts/train-000012.jsonl   a row for each episode, of the batch after 12 optimizer steps
-logtree/train-000012.html        the same to read
+transcripts/train-000012.jsonl   one row for each episode of the batch after 12 optimizer steps
+logtree/train-000012.html        the same as a page
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from attrs import asdict, frozen
 
 from tinker_rl.reporting.transcript_page import page
 from tinker_rl.stop_reason import stop_name
-from tinker_rl.trajectory import Trajectory, TrajectoryGroup, Transition
-from tinker_rl.update.optimizer_step import Trained
-from tinker_rl.update.training_sequence import Floats, Seen, observed
+from tinker_rl.trajectory import Token, Trajectory, TrajectoryGroup, Transition, new_tokens
+from tinker_rl.update.policy_update import UpdateResult
+from tinker_rl.update.training_sequence import Floats
+from tinker_rl.user_code import in_thread
+from tinker_train import Run
 from tinker_train.files import write_whole
 
 Decode = Callable[[Sequence[int]], str]
@@ -29,32 +31,45 @@ _Key = tuple[int, int]
 
 @frozen(kw_only=True)
 class Transcripts:
-    """Where transcripts go, and how many."""
+    """The transcripts of a run."""
 
     run_dir: Path
     groups: int
-    """How many of a batch's groups are kept."""
+    """Groups of each batch to keep."""
     decode: Decode | None = None
-    """Token ids to text; without it there is only the ids."""
+    """Token ids to text; without it, transcripts hold token ids alone."""
 
-    def write(
+    @classmethod
+    def of_run(cls, run: Run, *, groups: int, decode: Decode | None) -> Self:
+        """The transcripts in the directory of a run."""
+        return cls(run_dir=run.directory.path, groups=groups, decode=decode)
+
+    async def write(
         self,
         split: str,
         step: int,
         groups_P: Sequence[TrajectoryGroup],
-        trained: Trained | None = None,
+        trained: UpdateResult | None = None,
     ) -> None:
-        """Write the first groups of a batch; where it was trained on, with what came back."""
-        if not self.groups:
-            return
+        """Write the first groups of a batch in a thread, with the results of training on it."""
+        if self.groups:
+            await in_thread(self._write, split, step, tuple(groups_P), trained)
+
+    def _write(
+        self,
+        split: str,
+        step: int,
+        groups_P: Sequence[TrajectoryGroup],
+        trained: UpdateResult | None,
+    ) -> None:
         decode = self.decode or (lambda tokens: " ".join(map(str, tokens)))
-        back = _by_episode(trained)
+        results = _results_of_episodes(trained)
         rows = [
             {"split": split, "step": step, "group": p, "episode": g, **row}
             for p, group in enumerate(groups_P[: self.groups])
-            for g, row in enumerate(group_rows(group, decode, _of_group(back, p)))
+            for g, row in enumerate(group_rows(group, decode, _of_group(results, p)))
         ]
-        pieces = [
+        texts = [
             decode([token]) for row in rows for turn in row["turns"] for token in turn["tokens"]
         ]
         rewards = np.concatenate([group.rewards for group in groups_P] or [np.zeros(0)])
@@ -63,19 +78,19 @@ class Transcripts:
             (self.run_dir / folder).mkdir(parents=True, exist_ok=True)
         lines = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
         write_whole(self.run_dir / "transcripts" / f"{name}.jsonl", lines)
-        write_whole(self.run_dir / "logtree" / f"{name}.html", page(name, rows, pieces, rewards))
+        write_whole(self.run_dir / "logtree" / f"{name}.html", page(name, rows, texts, rewards))
 
 
 @frozen
-class _Back:
-    """Of one episode's sampled tokens, in order: what they were trained with."""
+class _EpisodeResult:
+    """Of one episode's S sampled tokens, in order; both have shape (S,)."""
 
     advantages: Floats
     logprobs: Floats
 
 
 def group_rows(
-    group: TrajectoryGroup, decode: Decode, back_G: Mapping[int, _Back]
+    group: TrajectoryGroup, decode: Decode, results_G: Mapping[int, _EpisodeResult]
 ) -> list[dict[str, Any]]:
     """One row for each episode of a group."""
     rows = []
@@ -90,42 +105,40 @@ def group_rows(
                 "metrics": {**episode.metrics, **group.group_metrics[g]},
                 "stop": stop_name(episode.stop),
                 "stop_details": asdict(episode.stop),
-                "turns": _turns(episode, decode, back_G.get(g)),
+                "turns": _turns(episode, decode, results_G.get(g)),
             }
         )
     return rows
 
 
-def _turns(episode: Trajectory, decode: Decode, back: _Back | None) -> list[dict[str, Any]]:
+def _turns(
+    episode: Trajectory, decode: Decode, result: _EpisodeResult | None
+) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    so_far: list[Seen] = []
     at = 0
-    for turn in episode.transitions:
-        seen = observed(turn.observation)
-        goes_on = bool(so_far) and seen[: len(so_far)] == so_far
+    for turn, (extends, observed) in zip(episode.transitions, new_tokens(episode), strict=True):
         end = at + len(turn.action.tokens)
         rows.append(
             {
-                "prompt": _text(seen[len(so_far) :] if goes_on else seen, decode),
-                "prompt_goes_on": goes_on,
-                "prompt_tokens": len(seen),
+                "prompt": _text(observed, decode),
+                "prompt_extends": extends,
+                "prompt_tokens": turn.observation.length,
                 **_action(turn, decode),
-                "advantages": None if back is None else back.advantages[at:end].tolist(),
-                "trained_logprobs": None if back is None else back.logprobs[at:end].tolist(),
+                "advantages": None if result is None else result.advantages[at:end].tolist(),
+                "trained_logprobs": None if result is None else result.logprobs[at:end].tolist(),
             }
         )
-        so_far = [*seen, *turn.action.tokens]
         at = end
     return rows
 
 
-def _text(seen: Sequence[Seen], decode: Decode) -> str:
-    """The tokens as text; an image is named in its place."""
-    pieces = []
-    for is_text, run in groupby(seen, key=lambda token: isinstance(token, int)):
-        tokens = [token if isinstance(token, int) else 0 for token in run]
-        pieces.append(decode(tokens) if is_text else f"[image: {len(tokens)} tokens]")
-    return "".join(pieces)
+def _text(tokens: Sequence[Token], decode: Decode) -> str:
+    """The tokens as text, with the name of each image in its place."""
+    texts = []
+    for is_text, run in groupby(tokens, key=lambda token: isinstance(token, int)):
+        ids = [token if isinstance(token, int) else 0 for token in run]
+        texts.append(decode(ids) if is_text else f"[image: {len(ids)} tokens]")
+    return "".join(texts)
 
 
 def _action(turn: Transition, decode: Decode) -> dict[str, Any]:
@@ -140,18 +153,21 @@ def _action(turn: Transition, decode: Decode) -> dict[str, Any]:
     }
 
 
-def _by_episode(trained: Trained | None) -> dict[_Key, _Back]:
+def _results_of_episodes(trained: UpdateResult | None) -> dict[_Key, _EpisodeResult]:
     if trained is None:
         return {}
-    pieces: dict[_Key, list[tuple[Floats, Floats]]] = defaultdict(list)
-    for ledger, logprobs_S in zip(trained.ledgers, trained.logprobs, strict=True):
-        key = (ledger.group, ledger.episode)
-        pieces[key].append((ledger.advantages[ledger.sampled], logprobs_S))
+    parts: dict[_Key, list[tuple[Floats, Floats]]] = defaultdict(list)
+    for sequence, logprobs_S in zip(trained.sequences, trained.logprobs, strict=True):
+        advantages_S = sequence.advantages[sequence.sampled]
+        parts[sequence.group, sequence.episode].append((advantages_S, logprobs_S))
     return {
-        key: _Back(np.concatenate([a for a, _ in found]), np.concatenate([lp for _, lp in found]))
-        for key, found in pieces.items()
+        key: _EpisodeResult(
+            np.concatenate([advantages_S for advantages_S, _ in found]),
+            np.concatenate([logprobs_S for _, logprobs_S in found]),
+        )
+        for key, found in parts.items()
     }
 
 
-def _of_group(back: Mapping[_Key, _Back], p: int) -> dict[int, _Back]:
-    return {episode: found for (group, episode), found in back.items() if group == p}
+def _of_group(results: Mapping[_Key, _EpisodeResult], p: int) -> dict[int, _EpisodeResult]:
+    return {episode: found for (group, episode), found in results.items() if group == p}

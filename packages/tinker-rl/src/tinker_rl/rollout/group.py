@@ -15,9 +15,9 @@ from tinker_rl.rollout.episode import run_episode
 from tinker_rl.rollout.rollout_config import RolloutConfig
 from tinker_rl.rollout.seed import Place, seed_at
 from tinker_rl.rollout.shared_first_turn import SharedFirstTurn
-from tinker_rl.trajectory import EpisodeFailure, Metrics, Trajectory, TrajectoryGroup
+from tinker_rl.trajectory import EpisodeFailure, Trajectory, TrajectoryGroup
 from tinker_rl.user_code import call_environment
-from tinker_train import gather, task_group
+from tinker_train import Metrics, gather, task_group
 
 
 async def run_groups(

@@ -110,7 +110,7 @@ class PolicyUpdate:
     async def _sequences(
         self, groups_P: Sequence[TrajectoryGroup]
     ) -> Sequence[Sequence[TrainingSequence]]:
-        """Advantages, training sequences and transforms; divided into the steps of a whole batch."""
+        """The sequences of one part; a whole batch is divided into its optimizer steps."""
         first = len(self.groups)
         self.groups += groups_P
         if self.parts > 1 and not _has_tokens(groups_P):

@@ -15,8 +15,8 @@ import numpy as np
 import tinker
 from numpy.typing import NDArray
 
-from tinker_core import next_token_datum
-from tinker_rl.update.losses.loss import Loss, Normalisation, Settings
+from tinker_core import Normalisation, next_token_datum
+from tinker_rl.update.losses.loss import Loss, Settings
 from tinker_rl.update.training_sequence import TrainingSequence, model_input, sampled_tokens
 
 

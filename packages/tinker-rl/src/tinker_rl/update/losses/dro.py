@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from attrs import field, frozen, validators
 from numpy.typing import NDArray
+from tinker.types import LossFnType
 
 from tinker_core import ConfigError
 from tinker_rl.update.losses.loss import Loss, Settings
@@ -18,7 +19,7 @@ from tinker_rl.update.training_sequence import TrainingSequence
 class Dro(Loss):
     """A quadratic pull towards the sampler in the place of a clip."""
 
-    name: ClassVar[str] = "dro"
+    name: ClassVar[LossFnType] = "dro"
     beta: float = field(default=0.05, validator=validators.gt(0.0))
     """Strength of the quadratic term."""
 

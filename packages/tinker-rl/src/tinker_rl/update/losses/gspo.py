@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 from attrs import field, frozen, validators
 from numpy.typing import NDArray
+from tinker.types import LossFnType
 
 from tinker_rl.update.losses.loss import Loss, Settings, check_clip_range, clip_settings
 from tinker_rl.update.training_sequence import TrainingSequence
@@ -20,7 +21,7 @@ from tinker_rl.update.training_sequence import TrainingSequence
 class Gspo(Loss):
     """One ratio for a whole sequence."""
 
-    name: ClassVar[str] = "gspo"
+    name: ClassVar[LossFnType] = "gspo"
     clip_low: float = field(default=1 - 3e-4, validator=validators.ge(0.0))
     """Least ratio, not its distance from 1."""
     clip_high: float = field(default=1 + 4e-4, validator=validators.gt(0.0))

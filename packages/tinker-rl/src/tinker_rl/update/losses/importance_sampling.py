@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
-from attrs import field, frozen, validators
+from attrs import frozen
 from numpy.typing import NDArray
+from tinker.types import LossFnType
 
 from tinker_rl.update.losses.loss import Loss, Settings
 from tinker_rl.update.training_sequence import TrainingSequence
@@ -17,7 +18,7 @@ from tinker_rl.update.training_sequence import TrainingSequence
 class ImportanceSampling(Loss):
     """Policy gradient with importance sampling, for on-policy training."""
 
-    name: ClassVar[str] = "importance_sampling"
+    name: ClassVar[LossFnType] = "importance_sampling"
 
     def settings(self, scales_D: NDArray[np.float64]) -> Settings | None:
         """No settings."""

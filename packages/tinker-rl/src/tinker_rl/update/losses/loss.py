@@ -13,27 +13,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, get_args
 
 import numpy as np
 from attrs import field, frozen, validators
 from numpy.typing import NDArray
+from tinker.types import LossFnType
 
-from tinker_core import ConfigError
+from tinker_core import ConfigError, Normalisation
 from tinker_rl.update.training_sequence import TrainingSequence
 
 Settings = dict[str, float | str]
-Normalisation = Literal["token", "sequence", "none"]
 
 
 @frozen(kw_only=True)
 class Loss(ABC):
     """A policy loss of the engine."""
 
-    name: ClassVar[str]
+    name: ClassVar[LossFnType]
     """The engine's name of the loss."""
     normalise: Normalisation = field(
-        default="token", validator=validators.in_(("token", "sequence", "none"))
+        default="token", validator=validators.in_(get_args(Normalisation))
     )
     """Average of an optimizer step: over its tokens (DAPO, Yu et al., 2025), over its sequences,
     or `none` for a sum, whose gradient grows with batch and length."""

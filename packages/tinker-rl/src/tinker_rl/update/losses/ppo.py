@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from attrs import field, frozen, validators
 from numpy.typing import NDArray
+from tinker.types import LossFnType
 
 from tinker_rl.update.losses.loss import Loss, Settings, check_clip_range, clip_settings
 from tinker_rl.update.training_sequence import TrainingSequence
@@ -17,7 +18,7 @@ from tinker_rl.update.training_sequence import TrainingSequence
 class Ppo(Loss):
     """Clipped surrogate, for several optimizer steps a batch or asynchronous training."""
 
-    name: ClassVar[str] = "ppo"
+    name: ClassVar[LossFnType] = "ppo"
     clip_low: float = field(default=0.8, validator=validators.ge(0.0))
     """Least ratio, not its distance from 1."""
     clip_high: float = field(default=1.2, validator=validators.gt(0.0))

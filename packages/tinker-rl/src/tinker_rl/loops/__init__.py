@@ -1,1 +1,0 @@
-"""The training loops: synchronous, streaming and asynchronous."""
