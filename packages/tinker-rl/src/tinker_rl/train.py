@@ -1,11 +1,12 @@
-"""Training from a config: build the data, find an engine, run the loop."""
+"""Training from a config: `train`, `resume`, `train_on` and `read_config`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 import tinker
+from attrs import evolve
 
 from tinker_render import Renderer, get_tokenizer, renderer_for
 from tinker_rl.config import Config
@@ -15,55 +16,16 @@ from tinker_rl.update.advantage_transform import AdvantageTransform
 from tinker_rl.update.distillation import PromptSwap, PullToTeachers, Teacher, check_same_format
 from tinker_rl.update.kl_penalty import PullToReference
 from tinker_train import (
+    Algorithm,
     Engine,
-    Existing,
+    Run,
     SamplingClientEvaluator,
     TrainResult,
     engine_errors,
-    read_run_config,
-    run_training,
-    training_run,
 )
 
-
-def train(config: Config, *, existing: Existing = "refuse") -> TrainResult:
-    """Train from a config to its end; `existing="resume"` continues the run in its directory.
-
-    Everything that can be checked without an engine is checked first, and the run directory is made
-    only when there is a model to train. Raises what is in `tinker_core.errors`.
-    """
-    return run_training(config, _prepare, train_on, existing=existing)
-
-
-def resume(run_dir: Path) -> TrainResult:
-    """Continue the run in a directory with its own config. The directory may have moved."""
-    return train(read_config(run_dir), existing="resume")
-
-
-def read_config(run_dir: Path) -> Config:
-    """The config of the run in a directory. Raises RunDirectoryError or ConfigError."""
-    return read_run_config(run_dir, Config)
-
-
-async def train_on(
-    engine: Engine,
-    config: Config,
-    data: RLData | None = None,
-    evaluators: Sequence[SamplingClientEvaluator] | None = None,
-    transforms: Sequence[AdvantageTransform] = (),
-) -> TrainResult:
-    """Train on a connected engine. Data and evaluators are those of the config unless given."""
-    data = await _build_data(engine.service, config) if data is None else data
-    evaluators = build_evaluators(config) if evaluators is None else evaluators
-    tokenizer = get_tokenizer(config.model)
-    async with training_run(engine, config) as (training, run):
-        clients = Clients(
-            training=training,
-            transforms=[*transforms, *await _transforms(engine.service, config)],
-            evaluators=evaluators,
-            decode=lambda tokens: str(tokenizer.decode(list(tokens))),
-        )
-        return await rl_loop(config, clients, data, run)
+Data = RLData | ModelRLDatasetBuilder
+"""The data of a run, or the builder that makes it on the engine."""
 
 
 def renderer_of(config: Config) -> Renderer:
@@ -74,27 +36,50 @@ def renderer_of(config: Config) -> Renderer:
     return student
 
 
-def build_evaluators(config: Config) -> list[SamplingClientEvaluator]:
-    """The evaluators of a config."""
-    return [builder.build(renderer=renderer_of(config)) for builder in config.evaluators]
+def open_data(config: Config, renderer: Renderer) -> Data:
+    """The data of a config; its builder, if its environments use models."""
+    if isinstance(config.data, ModelRLDatasetBuilder):
+        return config.data
+    return config.data.build(renderer=renderer, seed=config.seed)
 
 
-def _prepare(config: Config) -> tuple[RLData | None, list[SamplingClientEvaluator]]:
-    """Data that needs no engine, and the evaluators."""
-    renderer = renderer_of(config)
-    data = None
-    if not isinstance(config.data, ModelRLDatasetBuilder):
-        data = config.data.build(renderer=renderer, seed=config.seed)
-    return data, build_evaluators(config)
+async def build_on_engine(config: Config, data: Data, service: tinker.ServiceClient) -> RLData:
+    """Build data whose environments use models. Raises EngineError for a model that is missing."""
+    if isinstance(data, RLData):
+        return data
+    with engine_errors("the models of the environments"):
+        return await data.build_on(service, renderer=renderer_of(config), seed=config.seed)
 
 
-async def _build_data(service: tinker.ServiceClient, config: Config) -> RLData:
-    """The data of a config. Raises EngineError for a model of the environments that is missing."""
-    builder, renderer = config.data, renderer_of(config)
-    if isinstance(builder, ModelRLDatasetBuilder):
-        with engine_errors("the models of the environments"):
-            return await builder.build_on(service, renderer=renderer, seed=config.seed)
-    return builder.build(renderer=renderer, seed=config.seed)
+async def train_policy(
+    config: Config,
+    training: tinker.TrainingClient,
+    data: Data,
+    run: Run,
+    evaluators: Sequence[SamplingClientEvaluator] = (),
+    transforms: Sequence[AdvantageTransform] = (),
+) -> TrainResult:
+    """The loop, with the advantage transforms of the config after the ones given."""
+    tokenizer = get_tokenizer(config.model)
+    clients = Clients(
+        training=training,
+        transforms=[*transforms, *await _transforms(run.service, config)],
+        evaluators=evaluators,
+        decode=lambda tokens: str(tokenizer.decode(list(tokens))),
+    )
+    return await rl_loop(config, clients, await build_on_engine(config, data, run.service), run)
+
+
+async def train_on(
+    engine: Engine,
+    config: Config,
+    data: RLData | None = None,
+    evaluators: Sequence[SamplingClientEvaluator] | None = None,
+    transforms: Sequence[AdvantageTransform] = (),
+) -> TrainResult:
+    """Train on a connected engine. Data and evaluators are those of the config unless given."""
+    algorithm = evolve(REINFORCEMENT, loop=partial(train_policy, transforms=transforms))
+    return await algorithm.train_on(engine, config, data, evaluators)
 
 
 async def _transforms(service: tinker.ServiceClient, config: Config) -> list[AdvantageTransform]:
@@ -131,3 +116,13 @@ async def _sampling_client(
             model_path=checkpoint, base_model=None if checkpoint else model
         )
     return client
+
+
+REINFORCEMENT: Algorithm[Config, Data] = Algorithm(
+    config=Config,
+    renderer=renderer_of,
+    open_data=open_data,
+    loop=train_policy,
+    complete_data=build_on_engine,
+)
+train, resume, read_config = REINFORCEMENT.train, REINFORCEMENT.resume, REINFORCEMENT.read_config

@@ -41,6 +41,8 @@ class Algorithm(Generic[C, D]):
     open_data: Callable[[C, Any], D]
     """Opens the data of a config with a renderer; raises for all that no engine is needed for."""
     loop: Callable[[C, tinker.TrainingClient, D, Run, Evaluators], Coroutine[Any, Any, TrainResult]]
+    complete_data: Callable[[C, D, tinker.ServiceClient], Coroutine[Any, Any, D]] | None = None
+    """Completes the data with models of the engine, before the run directory is made."""
 
     def train(self, config: C, *, existing: Existing = "refuse") -> TrainResult:
         """Train from a config to its end; `existing="resume"` continues the run in its directory.
@@ -72,6 +74,8 @@ class Algorithm(Generic[C, D]):
             data = self.open_data(config, self.renderer(config))
         if evaluators is None:
             evaluators = self._evaluators(config)
+        if self.complete_data is not None:
+            data = await self.complete_data(config, data, engine.service)
         async with training_run(engine, config) as (training, run):
             return await self.loop(config, training, data, run, evaluators)
 

@@ -16,12 +16,11 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import attrs
 import tyro
-from attrs import evolve, frozen
+from attrs import evolve
 
 from tinker_core import ConfigError
 from tinker_core.command_line import Command, run_command_line
@@ -32,6 +31,7 @@ from tinker_rl.config import Config
 from tinker_rl.train import resume, train
 from tinker_rl.update.distillation import Distillation, TeacherConfig
 from tinker_train import Existing
+from tinker_train.commands import Resume
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -49,7 +49,7 @@ def _parse(arguments: list[str]) -> Command:
             return _parse_distill(rest)
         case ["resume", *rest]:
             resumed = tyro.cli(Resume, prog="tinker-rl resume", args=rest)
-            return resumed
+            return partial(resume, resumed.run)
         case ["play", *rest]:
             return _parse_play(rest)
         case ["-h" | "--help"]:
@@ -58,17 +58,6 @@ def _parse(arguments: list[str]) -> Command:
         f"unknown command {' '.join(arguments[:1])!r}; the commands are train, distill, resume and "
         "play (tinker-rl --help)"
     )
-
-
-@frozen(kw_only=True)
-class Resume:
-    """Continue an interrupted run."""
-
-    run: tyro.conf.Positional[Path]
-    """Run directory."""
-
-    def __call__(self) -> None:
-        resume(self.run)
 
 
 def _parse_train(arguments: list[str]) -> Command:
@@ -82,7 +71,7 @@ def _parse_train(arguments: list[str]) -> Command:
         args=rest,
     )
     config = plain_config(command.config)
-    return lambda: _run(config, command.existing)
+    return partial(train, config, existing=command.existing)
 
 
 def _parse_distill(arguments: list[str]) -> Command:
@@ -97,11 +86,7 @@ def _parse_distill(arguments: list[str]) -> Command:
         teachers=(command.teacher,), coefficient=command.coefficient, discount=command.discount
     )
     config = evolve(plain_config(command.config), distillation=distillation)
-    return lambda: _run(config, command.existing)
-
-
-def _run(config: Config, existing: Existing) -> None:
-    train(config, existing=existing)
+    return partial(train, config, existing=command.existing)
 
 
 def _parse_play(arguments: list[str]) -> Command:
