@@ -46,7 +46,7 @@ def test_a_deviation_up_to_epsilon_counts_as_none() -> None:
     assert scale_by_group([0, 1], epsilon=0.4).tolist() == [-1, 1]
 
 
-@pytest.mark.parametrize("fields", [{"discount": 1.5}, {"decay": 1.5}, {"discount": -0.1}])
+@pytest.mark.parametrize("fields", [{"discount": 1.5}, {"gae_lambda": 1.5}, {"discount": -0.1}])
 def test_a_discount_outside_zero_to_one_is_refused(fields: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(fields))):
         Advantage(**fields)
@@ -68,14 +68,15 @@ def test_a_discounted_sum_looks_ahead() -> None:
 def test_gae_is_the_double_sum_of_the_paper() -> None:
     random = np.random.default_rng(0)
     rewards, values = random.normal(size=(2, 6))
-    discount, decay = 0.9, 0.7
+    discount, gae_lambda = 0.9, 0.7
     following = [*values[1:], 0.0]
-    surprises = [r + discount * f - v for r, f, v in zip(rewards, following, values, strict=True)]
+    deltas = [r + discount * f - v for r, f, v in zip(rewards, following, values, strict=True)]
     expected = [
-        sum((discount * decay) ** (j - k) * surprises[j] for j in range(k, 6)) for k in range(6)
+        sum((discount * gae_lambda) ** (j - k) * surprises[j] for j in range(k, 6))
+        for k in range(6)
     ]
     np.testing.assert_allclose(
-        generalised_advantages(rewards, values, discount, decay), expected, rtol=1e-12
+        generalised_advantages(rewards, values, discount, gae_lambda), expected, rtol=1e-12
     )
 
 
@@ -100,10 +101,10 @@ def test_with_gae_a_turn_answers_for_what_comes_after_it(
     group = TrajectoryGroup(
         trajectories=(early, late), group_rewards=[0.0, 0.0], group_metrics=({}, {})
     )
-    # to come: (4, 0) and (2, 2); values (3, 1). With decay 1: what came minus the value.
+    # returns: (4, 0) and (2, 2); values (3, 1). With lambda 1: the return minus the value.
     advantages = turn_advantages(group, Advantage(kind="gae"))
     assert [a.tolist() for a in advantages] == [[1.0, -1.0], [-1.0, 1.0]]
-    # With decay 0: r + V' - V = (4 + 1 - 3, 0 - 1) and (0 + 1 - 3, 2 - 1)
+    # With lambda 0: r + V' - V = (4 + 1 - 3, 0 - 1) and (0 + 1 - 3, 2 - 1)
     advantages = turn_advantages(group, Advantage(kind="gae", gae_lambda=0.0))
     assert [a.tolist() for a in advantages] == [[2.0, -1.0], [-2.0, 1.0]]
 
@@ -117,7 +118,7 @@ def test_gae_puts_rewards_of_the_end_on_the_last_turn_and_takes_episodes_of_all_
     group = TrajectoryGroup(
         trajectories=(none, one, two), group_rewards=[9.0, 1.0, 3.0], group_metrics=({}, {}, {})
     )
-    # to come: (1) and (3, 3); values (2, 3)
+    # returns: (1) and (3, 3); values (2, 3)
     advantages = turn_advantages(group, Advantage(kind="gae"))
     assert [a.tolist() for a in advantages] == [[], [-1.0], [1.0, 0.0]]
 
@@ -125,3 +126,10 @@ def test_gae_puts_rewards_of_the_end_on_the_last_turn_and_takes_episodes_of_all_
 def test_gae_of_no_attempts_is_no_advantages() -> None:
     group = TrajectoryGroup(trajectories=(), group_rewards=[], group_metrics=())
     assert turn_advantages(group, Advantage(kind="gae")) == []
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"), [("dr_grpo", "centred"), ("grpo", "scaled"), ("rloo", "leave_one_out")]
+)
+def test_an_estimator_has_the_name_of_its_paper_too(alias: Any, name: Any) -> None:
+    assert Advantage(kind=alias) == Advantage(kind=name)

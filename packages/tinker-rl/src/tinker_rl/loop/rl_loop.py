@@ -89,4 +89,5 @@ async def rl_loop(config: Config, clients: Clients, data: RLData, run: Run) -> T
                 await loop.stop_early()
             if loop.checkpoint_due():
                 loop.save()
+            await loop.wait_for_room(1)
     return loop.result()
