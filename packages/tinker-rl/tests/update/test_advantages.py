@@ -72,8 +72,7 @@ def test_gae_is_the_double_sum_of_the_paper() -> None:
     following = [*values[1:], 0.0]
     deltas = [r + discount * f - v for r, f, v in zip(rewards, following, values, strict=True)]
     expected = [
-        sum((discount * gae_lambda) ** (j - k) * surprises[j] for j in range(k, 6))
-        for k in range(6)
+        sum((discount * gae_lambda) ** (j - k) * deltas[j] for j in range(k, 6)) for k in range(6)
     ]
     np.testing.assert_allclose(
         generalised_advantages(rewards, values, discount, gae_lambda), expected, rtol=1e-12
