@@ -35,6 +35,8 @@ class BlockedError(Exception):
 
 def _brief(value: Any) -> str:
     array = np.asarray(value) if isinstance(value, np.ndarray | list | tuple | float) else None
+    if array is not None and array.dtype.kind in "fiu" and array.ndim == 0:
+        return f"{float(array):.6g}"
     if array is not None and array.dtype.kind in "fiu":
         return str(np.array2string(np.round(array, 6), threshold=24, max_line_width=10_000))
     text = repr(value)
@@ -81,8 +83,8 @@ def expect_change(what: str, came: Shown, before: ArrayLike, *, more_than: float
         fail(what, came, f"a change of more than {more_than:g}", f"{moved:g}")
 
 
-REFUSALS = (400, 403, 404, 405, 409, 410, 413, 415, 422, 501)
-"""HTTP statuses that tell a client that the server does not do this."""
+REFUSALS = (400, 403, 404, 405, 410, 413, 415, 422)
+"""HTTP statuses that say that a server does not do this; the SDK does not repeat the request."""
 
 
 def refusal(error: BaseException) -> str | None:

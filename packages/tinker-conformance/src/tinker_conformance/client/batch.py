@@ -72,16 +72,17 @@ def row(tokens: ArrayLike, **inputs: ArrayLike | types.TensorData | None) -> Row
 def _source(name: str, column: NDArray[Any] | types.TensorData) -> str:
     if isinstance(column, types.TensorData):
         return tensor_source(column)
-    listed = np.vectorize(_literal, otypes=[object])(column).tolist() if column.size else []
-    text = str(listed).replace("'", "")
+    text = _literal(column.tolist())
     return text if name in LISTS else f"np.array({text}, np.{column.dtype})"
 
 
-def _literal(value: float) -> str:
-    number = float(value)
-    if not np.isfinite(number):
-        return f'float("{number}")'.replace("'", '"')
-    return str(int(number)) if isinstance(value, np.integer) else f"{float(f'{number:.6g}')!r}"
+def _literal(value: Any) -> str:
+    """Nested lists of numbers; floats with the 6 digits that they were rounded to."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, int):
+        return str(value)
+    return repr(float(f"{value:.6g}")) if np.isfinite(value) else f'float("{value}")'
 
 
 def tensor_source(tensor: types.TensorData) -> str:

@@ -170,14 +170,24 @@ class Server:
         values = [a.value if isinstance(a, Shown) else a for a in arguments]
         return Call(bound(*values, **options), variable, self)
 
-    def post(self, path: str, body: dict[str, Any]) -> Shown:
-        """A request without the SDK."""
+    def post(self, path: str, body: dict[str, Any], changes: str | None = None) -> Shown:
+        """A request without the SDK: status and body of the answer; `changes` names a variable."""
         if self._post is None:
             self._post = self.script.variable("post")
             self.script.add(POST.format(name=self._post), makes=self._post)
         variable = self.script.variable("answer")
-        text = f"{variable} = {self._post}({path!r}, {body!r})"
-        self.script.add(text, makes=variable, needs={self._post})
+        fields = ", ".join(
+            f"{name!r}: {value.expression if isinstance(value, Shown) else repr(value)}"
+            for name, value in body.items()
+        )
+        shown = [value for value in body.values() if isinstance(value, Shown)]
+        self.script.add(
+            f"{variable} = {self._post}({path!r}, {{{fields}}})",
+            makes=variable,
+            needs={self._post}.union(*(value.needs for value in shown)),
+            changes=changes,
+        )
+        body = {k: v.value if isinstance(v, Shown) else v for k, v in body.items()}
         request = urllib.request.Request(
             f"{self.target.base_url.rstrip('/')}/api/v1{path}",
             json.dumps(body).encode(),

@@ -28,8 +28,12 @@ class Shown:
 
     def part(self, attribute: str) -> Shown:
         """An attribute of the value."""
-        part = getattr(self.value, attribute)
-        return Shown(part, f"{self.expression}.{attribute}", self.needs, self.script)
+        return self.of(getattr(self.value, attribute), f"$.{attribute}")
+
+    def of(self, value: Any, expression: str) -> Shown:
+        """A value that is made from this one; `$` stands for this one's expression."""
+        made = expression.replace("$", self.expression)
+        return Shown(value, made, self.needs, self.script)
 
     def snippet(self) -> str:
         """A program that prints the value."""

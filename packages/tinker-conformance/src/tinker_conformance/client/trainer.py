@@ -47,6 +47,13 @@ class Trainer:
     submitted: int = 0
     """How many operations were submitted, which is the `seq_id` of the last."""
 
+    @property
+    def id(self) -> Shown:
+        """The model's id."""
+        expression = f"{self.variable}.model_id"
+        needs = frozenset({self.variable})
+        return Shown(self.client.model_id, expression, needs, self.server.script)
+
     def forward(
         self,
         batch: Batch,
@@ -117,6 +124,12 @@ class Trainer:
         call = self.forward_backward(batch, loss)
         self.step(params)
         return call
+
+    def wait_for(self, call: Call) -> None:
+        """Wait for a call, in the script too, as is needed before a request without the SDK."""
+        call.result()
+        wait = f"{call.variable}.result()"
+        self.server.script.add(wait, needs={call.variable}, changes=self.variable)
 
     def logprobs(self, batch: Batch) -> Shown:
         """The logprobs of all targets, concatenated."""

@@ -32,7 +32,7 @@ class WorkerProcess:
     timeout: float
     _process: subprocess.Popen[str] | None = field(default=None, init=False)
     _lines: queue.Queue[str] = field(factory=queue.Queue, init=False)
-    _log: IO[bytes] = field(factory=tempfile.TemporaryFile, init=False)
+    _log: IO[bytes] | None = field(default=None, init=False)
 
     def run(self, check: Check) -> Result:
         """The result of a check; a failure when the worker hangs or dies."""
@@ -47,8 +47,9 @@ class WorkerProcess:
             self.close()
             return self._lost(check, f"nothing within {self.timeout:g} s", timed_out=True)
         if not line:
+            came = f"the end of the process: {self._tail()}"
             self.close()
-            return self._lost(check, f"the end of the process: {self._tail()}")
+            return self._lost(check, came)
         result = Result(**json.loads(line))
         if result.timed_out:
             self.close()
@@ -60,8 +61,11 @@ class WorkerProcess:
         if process is not None:
             process.kill()
             process.communicate()
+        if self._log is not None:
+            self._log.close()
 
     def _start(self) -> subprocess.Popen[str]:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         hosts = ",".join(filter(None, [os.environ.get("NO_PROXY"), LOOPBACK]))
         process = subprocess.Popen(
             [sys.executable, "-m", "tinker_conformance.run.worker"],
@@ -91,6 +95,7 @@ class WorkerProcess:
         )
 
     def _tail(self) -> str:
+        assert self._log is not None
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         return " | ".join(lines[-3:])

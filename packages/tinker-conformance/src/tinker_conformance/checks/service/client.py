@@ -11,13 +11,14 @@ from tinker import types
 from tinker_conformance.check import check, required
 from tinker_conformance.client.sampler import Sampler
 from tinker_conformance.client.server import Server
+from tinker_conformance.client.shown import Shown
 from tinker_conformance.client.trainer import LOSS, Trainer
 from tinker_conformance.expect import expect, expect_close, expect_equal, refused
 from tinker_conformance.experiment.effect import expect_same
 from tinker_conformance.experiment.samples import ALL_TOKENS, free
 from tinker_conformance.experiment.sequences import OTHER, PROBE, WARM, weighted
 from tinker_conformance.experiment.step_size import descent, step_size
-from tinker_conformance.experiment.twins import expect_learning, twins, warm_trainer
+from tinker_conformance.experiment.twins import expect_learning, twins, warm
 
 ADAM = types.AdamParams(learning_rate=2e-3)
 STEPS = 4
@@ -144,8 +145,8 @@ def goes_on_after_an_error(server: Server) -> None:
 @check
 def sent_twice(server: Server) -> None:
     """A step whose submission is repeated, as after a lost reply, is taken once."""
-    trainer = warm_trainer(server)
     params = descent(step_size(server))
+    trainer = warm(server.trainer())  # nothing but changes so far, so that the numbers hold
     trainer.forward_backward(PROBE)
     trainer.forward_backward(PROBE)
     trainer.step(params).result()
@@ -153,14 +154,14 @@ def sent_twice(server: Server) -> None:
     expected = trainer.logprobs(PROBE).array
     body = {
         "type": "optim_step",
-        "model_id": trainer.client.model_id,
+        "model_id": trainer.id,
         "seq_id": number,
         "adam_params": params.model_dump(),
     }
-    trainer.forward_backward(PROBE).result()
-    answer = server.post("/optim_step", body)
+    trainer.wait_for(trainer.forward_backward(PROBE))
+    answer = server.post("/optim_step", body, changes=trainer.variable)
     if answer.value[0] == 200:
-        _wait(server, trainer, json.loads(answer.value[1])["request_id"])
+        _wait(server, trainer, answer)
     came = trainer.logprobs(PROBE)
     expect_close(
         "logprobs after the same optim_step again",
@@ -170,11 +171,11 @@ def sent_twice(server: Server) -> None:
     )
 
 
-def _wait(server: Server, trainer: Trainer, request_id: str) -> None:
+def _wait(server: Server, trainer: Trainer, answer: Shown) -> None:
     """Until the repeated request is settled, whatever with."""
+    request_id = json.loads(answer.value[1])["request_id"]
+    name = answer.of(request_id, 'json.loads($[1])["request_id"]')
     for _ in range(5):
-        status, _ = server.post(
-            "/retrieve_future", {"type": "future_retrieve", "request_id": request_id}
-        ).value
-        if status != 408:
+        reply = server.post("/retrieve_future", {"request_id": name}, changes=trainer.variable)
+        if reply.value[0] != 408:
             return

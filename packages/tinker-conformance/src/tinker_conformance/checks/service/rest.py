@@ -13,7 +13,7 @@ def training_run(server: Server) -> None:
     """A training run is listed with its base model, rank and metadata."""
     trainer = server.trainer(rank=5, user_metadata={"purpose": "conformance"})
     trainer.save_state("one")
-    run = server.rest("get_training_run", trainer.client.model_id)
+    run = server.rest("get_training_run", trainer.id)
     expect_equal("training_run_id", run.part("training_run_id"), trainer.client.model_id)
     expect_equal("base_model", run.part("base_model"), server.target.model)
     expect_equal("lora_rank", run.part("lora_rank"), 5)
@@ -30,7 +30,7 @@ def checkpoints(server: Server) -> None:
     saved = trainer.save("save_state", name="state", user_metadata={"step": "7"})
     state = saved.result().show("$.path")
     trainer.save("save_weights_for_sampler", name="weights").result()
-    shown = server.rest("list_checkpoints", trainer.client.model_id)
+    shown = server.rest("list_checkpoints", trainer.id)
     found = {each.checkpoint_id: each for each in shown.value.checkpoints}
     wanted = {"weights/state": "training", "sampler_weights/weights": "sampler"}
     types = {name: each.checkpoint_type for name, each in found.items()}
@@ -74,7 +74,7 @@ def delete(server: Server) -> None:
     trainer = warm_trainer(server)
     path, other = trainer.save_state("gone"), trainer.save_state("kept")
     server.rest("delete_checkpoint_from_tinker_path", path)
-    shown = server.rest("list_checkpoints", trainer.client.model_id)
+    shown = server.rest("list_checkpoints", trainer.id)
     paths = [each.tinker_path for each in shown.value.checkpoints]
     expect(paths == [other.value], "checkpoints", shown, other.value, came=str(paths))
     what = "loading a deleted checkpoint"
@@ -88,7 +88,7 @@ def publish(server: Server) -> None:
     path = trainer.save_state("public")
     for method, public in (("publish", True), ("unpublish", False)):
         server.rest(f"{method}_checkpoint_from_tinker_path", path)
-        shown = server.rest("list_checkpoints", trainer.client.model_id)
+        shown = server.rest("list_checkpoints", trainer.id)
         came = [each.public for each in shown.value.checkpoints]
         expect(came == [public], f"public after {method}", shown, str(public), came=str(came))
 
@@ -99,7 +99,7 @@ def session(server: Server) -> None:
     trainer = server.trainer()
     server.sampler()
     session_id = trainer.client.model_id.split(":train:")[0]
-    shown = server.rest("get_session", session_id)
+    shown = server.rest("get_session", trainer.id.of(session_id, "$.split(':train:')[0]"))
     runs = shown.part("training_run_ids")
     expect_equal("training_run_ids", runs, [trainer.client.model_id])
     expect(len(shown.value.sampler_ids) == 1, "sampler_ids", shown.part("sampler_ids"), "one id")

@@ -17,7 +17,7 @@ SLACK_S = 120
 
 def _listed(server: Server, trainer: Trainer) -> tuple[Shown, Any]:
     """The only checkpoint of a run."""
-    shown = server.rest("list_checkpoints", trainer.client.model_id)
+    shown = server.rest("list_checkpoints", trainer.id)
     (checkpoint,) = shown.value.checkpoints
     return shown, checkpoint
 
