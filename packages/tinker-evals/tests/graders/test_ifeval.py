@@ -1,6 +1,8 @@
 """Truth tables for IFEval's instructions, by hand: replies that follow, and near misses."""
 
 import asyncio
+import re
+from random import Random
 
 import pytest
 
@@ -161,6 +163,21 @@ def test_a_reply_follows(
 
 def test_every_instruction_has_its_table() -> None:
     assert {name for name, *_ in TABLE} == set(INSTRUCTIONS)
+
+
+def test_brackets_and_titles_are_those_of_the_authors_patterns() -> None:
+    """Their patterns take quadratic time on a line of opening brackets; ours are held to them."""
+    random = Random(0)
+    for _ in range(3000):
+        reply = "".join(random.choices("[]<>a \n", k=random.randint(1, 12)))
+        placeholders = len(re.findall(r"\[.*?\]", reply))
+        titles = re.findall(r"<<[^\n]+>>", reply)
+        assert follows(f"{reply}.", "detectable_format:title", {}) is any(
+            title.lstrip("<").rstrip(">").strip() for title in titles
+        )
+        name = "detectable_content:number_placeholders"
+        assert follows(f"{reply}.", name, {"num_placeholders": placeholders})
+        assert not follows(f"{reply}.", name, {"num_placeholders": placeholders + 1})
 
 
 def test_silence_follows_nothing() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tinker_core import Comparison
 from tinker_evals import GradingError, Item, Model, Settings, run_task
-from tinker_evals.graders.judge import DuelGrader, RubricGrader
+from tinker_evals.graders.judge import DuelGrader, RubricGrader, read_score, read_verdict
 from tinker_evals.tasks.open_questions import duel, judged
 
 Make = Callable[..., Model]
@@ -34,6 +34,64 @@ def test_a_score_is_brought_to_zero_to_one(said: str, score: float, scripted: Ma
 def test_a_judge_that_gives_no_score_has_failed(said: str, scripted: Make) -> None:
     with pytest.raises(GradingError, match="q: the judge gave no score"):
         asyncio.run(RubricGrader(judge=scripted(said)).grade("It is.", ITEM))
+
+
+@pytest.mark.parametrize(
+    ("said", "score"),
+    [
+        ("Score: 8", 8),
+        ("Score (1-10): 8", 8),
+        ("Score (from 1 to 10): **8**", 8),
+        ("**Score (1-10):** 8", 8),
+        ("Score: 7.5", 7.5),
+        ("Final Score: 8", 8),
+        ("**Overall score: 8/10**", 8),
+        ("Score: 8 out of 10", 8),
+        ("Score: 8.", 8),
+        ("Score = 8", 8),
+        ("Score:\n8", 8),
+        ("# Score: 8", 8),
+        ("Score: 2\nScore: 8", 8),
+        ("Score: 8, because it is short", 8),
+        ("Score: -3", -3),
+        ("Score: 7-8", None),
+        ("Score: 7 or 8", None),
+        ("Score: 7 to 8", None),
+        ("Score: 8/5", None),
+        ("Score: 4 out of 5", None),
+        ("Score: 1,5", None),
+        ("Score: 1.2.3", None),
+        ("Score: high", None),
+        ("Score (1-10)", None),
+        ("My score is 8", None),
+        ("", None),
+    ],
+)
+def test_the_last_score_is_read_as_it_was_given(said: str, score: float | None) -> None:
+    assert read_score(said, high=10) == score
+
+
+@pytest.mark.parametrize(
+    ("said", "preference"),
+    [
+        ("Verdict: first", 1.0),
+        ("Verdict: second", 0.0),
+        ("Verdict: tie", 0.5),
+        ("Verdict: draw", 0.5),
+        ("Final verdict: second", 0.0),
+        ("**Final Verdict:** The second", 0.0),
+        ("Verdict: First reply", 1.0),
+        ("## Verdict\nsecond", 0.0),
+        ("Verdict: first\nNo.\nVerdict: second", 0.0),
+        ("Verdict: first or second", None),
+        ("Verdict: not the first", None),
+        ("Verdict: neither", None),
+        ("The first is better.", None),
+        ("", None),
+    ],
+)
+def test_the_last_verdict_is_read(said: str, preference: float | None) -> None:
+    assert read_verdict(said) == preference
 
 
 def test_a_judgement_that_is_cut_off_is_none(scripted: Make) -> None:

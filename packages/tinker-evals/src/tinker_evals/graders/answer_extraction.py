@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_NEXT_QUESTION = re.compile(r"\n\W*(?:next\s+)?(?:question|problem|q)\b\W{0,4}:", re.IGNORECASE)
+_NEXT_QUESTION = re.compile(
+    r"\n[^\w\n]{0,8}(?:next\s)?(?:question|problem|q)\b\W{0,4}:", re.IGNORECASE
+)
 _HASHES = re.compile(r"####[ \t]*([^\n]*)")
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:(\{)|([^\s{}\\$]))")
 _FENCED = re.compile(r"```(?:[\w+-]*)\n(.*?)(?:\n```|\Z)", re.DOTALL)
@@ -23,14 +25,14 @@ LINK = (
     r"[\"'*_\s:]*"
 )
 """What joins an announcement to its answer."""
-_STATED = re.compile(rf"{ANNOUNCEMENT}{LINK}(?=(\S[^\n]*))", re.IGNORECASE)
+_STATED = re.compile(rf"{ANNOUNCEMENT}{LINK}(?=(\S[^\n]{{0,999}}))", re.IGNORECASE)
 _TAGGED = re.compile(r"<answer>\s*([^<\n]+?)\s*</answer>", re.IGNORECASE)
 
 
 def first_answer(text: str) -> str:
     """The reply up to a further question that a base model makes up after its answer."""
     for found in _NEXT_QUESTION.finditer(text):
-        answered = text[: found.start()]
+        answered = text[: found.start()].rstrip()
         if after_hashes(answered) or stated_answer(answered) or last_boxed(answered):
             return answered
     return text

@@ -18,7 +18,8 @@ Letters = frozenset[str]
 
 _FULL_WIDTH = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 _MARKUP = re.compile(r"\*+|`+|\\(?:text|textbf|mathbf|mathrm|boxed)\s*\{|[{}$]|\\[()\[\]]")
-_NOT_A_WORD = r"(?![A-Za-z0-9'\u2019\u00c0-\u024f])"
+_WORD = r"[A-Za-z0-9\u00c0-\u024f]"
+_NOT_A_WORD = rf"(?!{_WORD}|['\u2019])"
 _LEAD = (
     r"(?:[\s\"'(\[:#_]|(?:the|either|correct|right|best|option|choice|answer|letter|is|l[ae])\b)*"
 )
@@ -32,12 +33,14 @@ _REJECTED = re.compile(
     re.IGNORECASE,
 )
 _NEGATION = re.compile(r"\b(?:not|neither|never|nor|nicht|pas)\b|n['\u2019]t\b|不", re.IGNORECASE)
-_INSTEAD = re.compile(r"\b(?:but|rather|instead|it is|it['\u2019]s)\s+([^\n]*)", re.IGNORECASE)
+_INSTEAD = re.compile(
+    r"\b(?:but|rather|instead|it is|it['\u2019]s)\s+([^\n]{0,200})", re.IGNORECASE
+)
 
 _STATEMENT = re.compile(
     rf"(?:{ANNOUNCEMENT}|\b(?:correct|right|best)\s+(?:option|choice|one)|####)"
-    rf"(?:{LINK}|\s*(?<=####)|\s+[-\u2013]\s+|\s+(?=\(?[A-Z]\)?\.?\s*$))(?=([^\n]*))"
-    r"|(?:\b(?:choose|chose|pick|select|go with|opt for)\s+|[选選](?:择|擇)?\s*)(?=([^\n]*))"
+    rf"(?:{LINK}|\s*(?<=####)|\s+[-\u2013]\s+|\s+(?=\(?[A-Z]\)?\.?\s*$))(?=([^\n]{{0,200}}))"
+    r"|(?:\b(?:choose|chose|pick|select|go with|opt for)\s+|[选選](?:择|擇)?\s*)(?=([^\n]{0,200}))"
     r"|\b(?:so|thus|therefore|hence)\b[,:]?\s+((?:option\s+)?\(?[A-Z]\)?\W*)$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -46,7 +49,8 @@ _VERDICT = re.compile(
     r"(?:(wrong|incorrect|false|not)|(?:the\s+)?(?:only\s+)?(?:correct|right|best|true|answer))\b"
 )
 _GUESS = re.compile(
-    r"\b(?:it|this|that)\s*(?:['\u2019]s|is|must be|should be|has to be)\s+([^\n]*)", re.IGNORECASE
+    r"\b(?:it|this|that)\s*(?:['\u2019]s|is|must be|should be|has to be)\s+(?=([^\n]{0,200}))",
+    re.IGNORECASE,
 )
 _MENTION = re.compile(r"\(([A-Z])\)|(?i:option|choice)\s+([A-Z])(?![A-Za-z0-9'\u2019])")
 
@@ -54,7 +58,10 @@ _MENTION = re.compile(r"\(([A-Z])\)|(?i:option|choice)\s+([A-Z])(?![A-Za-z0-9'\u
 def stated_letter(text: str, count: int) -> str | None:
     """The letter, one of the first `count`, of the last line that says `Answer: C`."""
     letter = f"[A-{chr(ord('A') + count - 1)}]"
-    pattern = rf"^\W*(?:the\s+)?(?:final\s+)?answer\s*:\W{{0,4}}({letter})\b(?!['\u2019])\W*$"
+    pattern = (
+        rf"^[^\w\n]{{0,20}}(?:the\s)?(?:final\s)?answer\s?:"
+        rf"\W{{0,4}}({letter})\b(?!['\u2019])[^\w\n]*$"
+    )
     found = re.findall(pattern, first_answer(text), re.IGNORECASE | re.MULTILINE)
     return found[-1].upper() if found else None
 
@@ -85,14 +92,7 @@ class _Choices:
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> _Choices:
-        words = [re.findall(r"\w+", text) for text in texts]
-        phrases = [r"\W+".join(map(re.escape, each)) or "(?!)" for each in words]
-        return cls(
-            {
-                chr(ord("A") + i): re.compile(rf"(?<!\w){phrase}(?!\w)", re.IGNORECASE)
-                for i, phrase in enumerate(phrases)
-            }
-        )
+        return cls({chr(ord("A") + i): _phrase(text) for i, text in enumerate(texts)})
 
     def named(self, clause: str) -> Letters:
         """The letters that a clause begins with, or the choices whose text it is or holds."""
@@ -140,7 +140,18 @@ class _Choices:
         listed = [re.search(entry, text, re.IGNORECASE) for entry in entries]
         if sum(entry is not None for entry in listed) < 2:
             return text
-        return re.sub("|".join(entries), "", text, flags=re.IGNORECASE)
+        for entry in entries:
+            text = re.sub(entry, "", text, count=1, flags=re.IGNORECASE)
+        return text
+
+
+def _phrase(text: str) -> re.Pattern[str]:
+    """The words of a choice; nothing for a text of one letter, which would be taken for a label."""
+    words = re.findall(r"\w+", text)
+    phrase = r"\W+".join(map(re.escape, words))
+    if not words or re.fullmatch("[A-Za-z]", phrase):
+        phrase = "(?!)"
+    return re.compile(rf"(?<!{_WORD}){phrase}(?!{_WORD})", re.IGNORECASE)
 
 
 def _affirmed(phrase: re.Pattern[str], text: str) -> re.Match[str] | None:

@@ -88,7 +88,15 @@ def _nth_paragraph(reply: str, *, num_paragraphs: int, nth_paragraph: int, first
 
 
 def _number_placeholders(reply: str, *, num_placeholders: int) -> bool:
-    return len(re.findall(r"\[.*?\]", reply)) >= num_placeholders
+    return sum(_count_brackets(line) for line in reply.split("\n")) >= num_placeholders
+
+
+def _count_brackets(line: str) -> int:
+    """The matches of `\\[.*?\\]`, which takes quadratic time on a line of opening brackets."""
+    count = end = 0
+    while (start := line.find("[", end)) >= 0 and (end := line.find("]", start) + 1) > 0:
+        count += 1
+    return count
 
 
 def _postscript(reply: str, *, postscript_marker: str) -> bool:
@@ -121,13 +129,19 @@ def _json_format(reply: str) -> bool:
         text = text.removeprefix(fence)
     try:
         json.loads(text.removesuffix("```").strip())
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
 
 def _title(reply: str) -> bool:
-    return any(title.strip("<>").strip() for title in re.findall(r"<<[^\n]+>>", reply))
+    return any(map(_has_title, reply.split("\n")))
+
+
+def _has_title(line: str) -> bool:
+    """Whether `<<[^\\n]+>>` matches, without its quadratic time on a line of opening brackets."""
+    start, end = line.find("<<"), line.rfind(">>")
+    return 0 <= start < end - 2 and bool(line[start:end].strip("<>").strip())
 
 
 def _two_responses(reply: str) -> bool:

@@ -13,8 +13,18 @@ from tinker_evals.errors import GradingError
 from tinker_evals.graders.grade import Grade
 from tinker_evals.model.model import Model
 
-_SCORE = re.compile(r"^\W*score\W*(-?\d+)\b", re.IGNORECASE | re.MULTILINE)
-_VERDICT = re.compile(r"^\W*verdict\W*(first|second|tie)\b", re.IGNORECASE | re.MULTILINE)
+_FINAL = r"^[ \t*_#>-]{0,20}(?:(?:final|overall|total)\s+)?"
+_MARKS = r"[\s*_:=]{0,20}"
+_SCORE = re.compile(
+    rf"{_FINAL}score\s*(?:\([^)\n]*\))?{_MARKS}([-\u2212]?\d+(?:\.\d+)?)"
+    r"(?:\s*(?:/|out of)\s*(\d+))?(?![\d.,/]*\d|\s*(?:[-\u2013\u2212]|or\b|to\b)\s*\d)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_VERDICT = re.compile(
+    rf"{_FINAL}verdict{_MARKS}(?:the\s+)?(first|second|tie|draw)\b(?!\s*(?:or|and|/)\b)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_PREFERENCES = {"first": 1.0, "tie": 0.5, "draw": 0.5, "second": 0.0}
 
 RUBRIC = "The reply is correct, answers what was asked, and says no more than it needs to."
 
@@ -81,11 +91,25 @@ class RubricGrader:
             high=self.high,
         )
         said = await ask_judge(self.judge, prompt, self.max_tokens)
-        found = _SCORE.findall(said)
-        if not found or not self.low <= int(found[-1]) <= self.high:
+        score = read_score(said, self.high)
+        if score is None or not self.low <= score <= self.high:
             raise GradingError(f"{item.id}: the judge gave no score: {said[-200:]!r}")
-        share = (int(found[-1]) - self.low) / (self.high - self.low)
+        share = (score - self.low) / (self.high - self.low)
         return Grade(scores={"judged": share}, comment=said)
+
+
+def read_score(said: str, high: int) -> float | None:
+    """The number on the last line `Score: 8`; None for a range or a score of another scale."""
+    found = _SCORE.findall(said)
+    if not found or found[-1][1] not in ("", str(high)):
+        return None
+    return float(found[-1][0].replace("\u2212", "-"))
+
+
+def read_verdict(said: str) -> float | None:
+    """How much the first reply is preferred, from the last line `Verdict: first`."""
+    found = _VERDICT.findall(said)
+    return _PREFERENCES[found[-1].lower()] if found else None
 
 
 @frozen(kw_only=True)
@@ -135,10 +159,10 @@ class DuelGrader:
             return preference, f"{preference:.3f} for the first"
         prompt = comparison_prompt(item, first, second, self.rubric)
         said = await ask_judge(self.judge, prompt, self.max_tokens)
-        found = _VERDICT.findall(said)
-        if not found:
+        preference = read_verdict(said)
+        if preference is None:
             raise GradingError(f"{item.id}: the judge gave no verdict: {said[-200:]!r}")
-        return {"first": 1.0, "tie": 0.5, "second": 0.0}[str(found[-1]).lower()], said
+        return preference, said
 
 
 def comparison_prompt(item: Item, first: str, second: str, rubric: str = RUBRIC) -> str:

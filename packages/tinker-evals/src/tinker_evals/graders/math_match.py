@@ -6,8 +6,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+from tinker_core.numbers import read_number
 from tinker_core.process_pool import CallKilledError, ProcessPool
-from tinker_evals.graders.answer_match import same_number
 from tinker_evals.optional_packages import check_extra
 
 _MAX_LENGTH = 1_000
@@ -19,7 +19,7 @@ _SYMBOLS = str.maketrans(
     | {"\u2264": r"\le ", "\u2265": r"\ge ", "\u222a": r"\cup ", "\u00b7": r"\cdot "}
 )
 _WORD = r"\\(?:text|textbf|textit|mathrm|mathbf|mbox)\s*"
-_LAYOUT = re.compile(r"\\(?:left|right|displaystyle)(?![a-z])|\\[,!;:\s]|\s")
+_LAYOUT = re.compile(r"\\(?:left|right|displaystyle)(?![a-z])|\\[,!;:\s]|(?<!\d)\s|\s(?!\d)")
 _JOIN = re.compile(rf"{_WORD}\{{\s*(?:and|or|,)\s*\}}|\s(?:and|or)\s")
 _UNIT = re.compile(rf"(?<=[\d)}}])\s*(?:\\ )?{_WORD}\{{[^{{}}]*\}}(?:\s*\^\s*\{{?\d\}}?)?\s*$")
 _REPEATING = re.compile(r"(\d*)\.(\d*)\\overline\s*\{?(\d+)\}?")
@@ -41,15 +41,17 @@ def same_math(answer: str, target: str) -> bool:
     evaluated in that time is wrong. Safe to call from any thread. Raises ConfigError where
     math-verify is needed and not installed.
     """
-    ours, theirs = _value_sides(*map(_plain, (answer, target)))
-    if _spelling(ours) == _spelling(theirs) or same_number(ours, theirs):
+    if max(len(answer), len(target)) > _MAX_LENGTH:
+        return answer.strip() == target.strip()
+    ours, theirs = _value_sides(_plain(answer), _plain(target))
+    if not ours or not theirs:
+        return False
+    if _spelling(ours) == _spelling(theirs):
         return True
-    spelled = any(map(_SPELLED.search, (ours, theirs)))
-    if spelled or not (ours and theirs) or max(len(ours), len(theirs)) > _MAX_LENGTH:
-        return False
-    if _brackets(theirs) not in (None, _brackets(ours) or _brackets(theirs)):
-        return False
-    if _is_assignment(ours) != _is_assignment(theirs):
+    numbers = [read_number(text) for text in (ours, theirs)]
+    if all(numbers) and ("%" not in ours + theirs or numbers[0] == numbers[1]):
+        return numbers[0] == numbers[1]
+    if not _comparable(ours, theirs):
         return False
     try:
         return bool(_pool().call(ours, theirs))
@@ -96,14 +98,17 @@ def _spelling(latex: str) -> str:
     return re.sub(r"^\(([A-Za-z])\)$", r"\1", text)
 
 
+def _comparable(ours: str, theirs: str) -> bool:
+    """Whether math-verify can tell the two apart."""
+    brackets = {kind for kind in map(_brackets, (ours, theirs)) if kind}
+    assignments = {len(set(_VARIABLE.findall(text))) > 1 for text in (ours, theirs)}
+    spelled = any(map(_SPELLED.search, (ours, theirs)))
+    return not spelled and len(brackets) < 2 and len(assignments) == 1
+
+
 def _brackets(latex: str) -> str | None:
     """The brackets around a whole list, such as `[)`."""
     found = re.fullmatch(
         r"([(\[]|\\\{)[^()\[\]{}]*,[^()\[\]{}]*([)\]]|\\\})", _LAYOUT.sub("", latex)
     )
     return found[1] + found[2] if found else None
-
-
-def _is_assignment(latex: str) -> bool:
-    """Whether several variables have a value each."""
-    return len(set(_VARIABLE.findall(latex))) > 1

@@ -21,6 +21,8 @@ from tinker_evals.graders.grade import Grade
 Call = tuple[str, Mapping[str, Any]]
 """A function's name and its arguments."""
 
+_OPENING = re.compile(r"\{|\[\s*\{")
+"""The beginning of an object, or of a list of objects."""
 _IGNORED = re.compile(r"[ ,./\-_*^]")
 
 
@@ -116,14 +118,14 @@ def _plain(text: str) -> str:
 def written_calls(text: str) -> Iterator[Call]:
     """What stands in a text as `{"name": ..., "arguments": {...}}`, alone or in a list."""
     decoder, start = json.JSONDecoder(), 0
-    while (found := re.search(r"[\[{]", text[start:])) is not None:
-        start += found.start()
+    while (found := _OPENING.search(text, start)) is not None:
         try:
-            value, end = decoder.raw_decode(text[start:])
+            value, start = decoder.raw_decode(text, found.start())
         except json.JSONDecodeError:
-            start += 1
+            start = found.start() + 1
             continue
-        start += end
+        except RecursionError:  # what is nested so deep holds no call
+            return
         for each in value if isinstance(value, list) else [value]:
             match each:
                 case {"name": str(name), "arguments": dict(arguments)}:
