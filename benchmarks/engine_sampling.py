@@ -27,8 +27,9 @@ import peft
 import torch
 from transformers import AutoModelForCausalLM
 
-from tinker_local.model.adapter import Adapter
-from tinker_local.model.load import BaseModel, load_model
+from tinker_local.model.base import BaseModel
+from tinker_local.model.load import load_model
+from tinker_local.model.lora_adapter import LoraAdapter
 from tinker_local.request_types import LoraSpec, SampleRequest
 from tinker_local.sampling.continuous_batching import Sampler
 from tinker_local.training.trainer import Trainer
@@ -40,7 +41,7 @@ TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 
 
 def engine_seconds(
-    clock: Clock, engine: tuple[BaseModel, Adapter], prompts: list[np.ndarray], each: int
+    clock: Clock, engine: tuple[BaseModel, LoraAdapter], prompts: list[np.ndarray], each: int
 ) -> float:
     base, adapter = engine
     sampler = Sampler(base)
@@ -50,7 +51,7 @@ def engine_seconds(
             prompt=prompt, num_samples=each, max_tokens=NEW, stop_tokens=frozenset(), seed=seed
         )
         sampler.add(request, adapter)
-    while not sampler.idle:
+    while not sampler.is_idle:
         sampler.step()
     return clock() - start
 

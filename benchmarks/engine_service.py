@@ -25,7 +25,7 @@ import numpy as np
 import tinker
 
 from tinker_local import start_engine
-from tinker_local.catalog.lookup import resolve
+from tinker_local.catalog import resolve
 from tinker_local.model.load import load_model
 from tinker_local.request_types import AdamParams, Datum, LoraSpec, LossRequest, SampleRequest
 from tinker_local.sampling.continuous_batching import Sampler
@@ -62,7 +62,7 @@ def compute_ms(repeats: int) -> tuple[float, float]:
 
     def sample() -> None:
         sampler.add(request, trainer.adapter())
-        while not sampler.idle:
+        while not sampler.is_idle:
             sampler.step()
 
     return median_ms(repeats, step), median_ms(repeats, sample)

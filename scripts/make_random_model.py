@@ -10,7 +10,7 @@ import sys
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from tinker_local.catalog.lookup import resolve
+from tinker_local.catalog import resolve
 
 CONFIG = LlamaConfig(
     vocab_size=1024,

@@ -1,11 +1,11 @@
-"""A compute side that needs no model, a service on it; and a real engine in its own process."""
+"""Fixtures: the service on a backend that needs no model, and a real engine in its own process."""
 
 from __future__ import annotations
 
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +17,9 @@ from tinker_local import LocalEngine, start_engine
 from tinker_local.server import make_app
 from tinker_local.service.service import Settings, make_service
 
-sys.path.insert(0, str(Path(__file__).parent))  # the two modules beside this file
-from echo_backend import EchoCompute
+sys.path.insert(0, str(Path(__file__).parent))  # the modules beside this file
+from api_calls import TINY, outcome, post
+from echo_backend import EchoBackend
 from tiny_models import (  # noqa: F401 - fixtures
     accumulated,
     base,
@@ -45,31 +46,49 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:unclosed (transport|<socket):ResourceWarning")
 
 
-@pytest.fixture(scope="session")
-def make_compute() -> Callable[[], EchoCompute]:
-    return EchoCompute
+@pytest.fixture
+def backend() -> EchoBackend:
+    return EchoBackend()
 
 
 @pytest.fixture
-def compute(make_compute) -> EchoCompute:
-    return make_compute()
-
-
-@pytest.fixture
-def service(compute, tmp_path):
-    return make_service(Settings(home=tmp_path), compute)
+def service(backend, tmp_path):
+    return make_service(Settings(home=tmp_path), backend)
 
 
 @pytest.fixture
 def http(service) -> Iterator[TestClient]:
-    """The routes on the echo compute side, called in this process."""
+    """The routes on the echo backend, called in this process."""
     with TestClient(make_app(service), base_url="http://127.0.0.1/api/v1") as client:
         yield client
 
 
+@pytest.fixture
+def session(http) -> str:
+    return post(http, "/create_session", tags=[], sdk_version="0.38.0").json()["session_id"]
+
+
+@pytest.fixture
+def model(http, session) -> str:
+    answer = post(http, "/create_model", session_id=session, model_seq_id=0, base_model=TINY)
+    return outcome(http, answer).json()["model_id"]
+
+
+@pytest.fixture
+def sampler(http, session) -> str:
+    answer = post(
+        http,
+        "/create_sampling_session",
+        session_id=session,
+        sampling_session_seq_id=0,
+        base_model=TINY,
+    )
+    return answer.json()["sampling_session_id"]
+
+
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory) -> Iterator[LocalEngine]:
-    """A real server process with the real compute side; its model is `local/tiny`."""
+    """A real server process with the real backend; its model is `local/tiny`."""
     with start_engine(home=tmp_path_factory.mktemp("home")) as running:
         yield running
 
@@ -81,7 +100,7 @@ def client(engine) -> Iterator[tinker.ServiceClient]:
         project_id="local", base_url=engine.base_url, api_key=engine.api_key
     ) as connected:
         yield connected
-    gc.collect()  # here, where what it says of those sockets is ignored
+    gc.collect()  # here, where the warnings about those sockets are ignored
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ from attrs import define, field
 from tinker_local.errors import RequestError
 from tinker_local.request_types import (
     AdamParams,
-    Drawn,
     LoraSpec,
     LossRequest,
     LossResult,
+    SampledSequence,
+    SampledToken,
     SampleRequest,
     SampleResult,
-    Sequence,
 )
 
 LORA_A = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
@@ -26,7 +26,7 @@ LORA_A = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
 
 @define(eq=False)
 class EchoBase:
-    """Stands for a loaded model."""
+    """A loaded model."""
 
     name: str
     architecture: str = "echo"
@@ -46,7 +46,7 @@ class EchoTrainer:
         time.sleep(self.pause_s)
         self.events.append(f"loss {len(request.data)}")
         if request.loss_fn == "bug":
-            raise ZeroDivisionError("a bug in the compute side")
+            raise ZeroDivisionError("a bug in the backend")
         if request.loss_fn != "cross_entropy":
             raise RequestError(f"no loss {request.loss_fn!r}")
         outputs = tuple(
@@ -74,7 +74,9 @@ class EchoTrainer:
 
 
 @define(eq=False)
-class EchoTicket:
+class EchoGroup:
+    """One sample request."""
+
     request: SampleRequest
     adapter: float | None
     tokens: list[int] = field(factory=list)
@@ -85,72 +87,74 @@ class EchoSampler:
     """Continues every prompt with its last token, one a step; logprobs are minus the adapter."""
 
     events: list[str]
-    open: list[EchoTicket] = field(factory=list)
+    open: list[EchoGroup] = field(factory=list)
 
     @property
-    def idle(self) -> bool:
+    def is_idle(self) -> bool:
         return not self.open
 
-    def add(self, request: SampleRequest, adapter: float | None) -> EchoTicket:
+    def add(self, request: SampleRequest, adapter: float | None) -> EchoGroup:
         if request.prompt[0] == 666:
             raise RequestError("token 666 is not in the vocabulary")
-        self.open.append(EchoTicket(request, adapter))
+        self.open.append(EchoGroup(request, adapter))
         return self.open[-1]
 
-    def cancel(self, ticket: EchoTicket) -> None:
+    def cancel(self, group: EchoGroup) -> None:
         self.events.append("cancel")
-        self.open.remove(ticket)
+        self.open.remove(group)
 
-    def step(self) -> list[tuple[EchoTicket, SampleResult | RequestError]]:
+    def step(self) -> list[tuple[EchoGroup, SampleResult | RequestError]]:
         self.events.append(f"decode {len(self.open)}")
-        done: list[tuple[EchoTicket, SampleResult | RequestError]] = []
-        for ticket in self.open:
-            if ticket.request.prompt[0] == 13:
+        done: list[tuple[EchoGroup, SampleResult | RequestError]] = []
+        for group in self.open:
+            if group.request.prompt[0] == 13:
                 raise ZeroDivisionError("a bug in the sampler")
-            ticket.tokens.append(int(ticket.request.prompt[-1]))
-            if ticket.request.on_token is not None:
-                self._tell(ticket)
-            if len(ticket.tokens) >= (ticket.request.max_tokens or 4):
-                done.append((ticket, self._result(ticket)))
-        self.open = [ticket for ticket in self.open if ticket not in [one for one, _ in done]]
+            group.tokens.append(int(group.request.prompt[-1]))
+            if group.request.on_token is not None:
+                self._stream(group)
+            if len(group.tokens) >= (group.request.max_tokens or 4):
+                done.append((group, self._result(group)))
+        self.open = [group for group in self.open if group not in [one for one, _ in done]]
         return done
 
-    def _tell(self, ticket: EchoTicket) -> None:
-        time.sleep(0.001)  # an endless stream shall not drown its reader
-        drawn = Drawn(
-            sample=0, token=ticket.tokens[-1], logprob=0.0, likeliest=(), stop_reason=None
+    def _stream(self, group: EchoGroup) -> None:
+        time.sleep(0.001)  # so that an endless stream does not drown its reader
+        token = SampledToken(
+            sample=0, token=group.tokens[-1], logprob=0.0, top_logprobs=(), stop_reason=None
         )
-        ticket.request.on_token(drawn)
+        group.request.on_token(token)
 
-    def _result(self, ticket: EchoTicket) -> SampleResult:
-        logprobs = np.full(len(ticket.tokens), -(ticket.adapter or 0.0), np.float32)
-        tokens = np.array(ticket.tokens, np.int32)
-        sequence = Sequence(tokens=tokens, logprobs=logprobs, stop_reason="length")
-        return SampleResult(sequences=(sequence,) * ticket.request.num_samples)
+    def _result(self, group: EchoGroup) -> SampleResult:
+        logprobs = np.full(len(group.tokens), -(group.adapter or 0.0), np.float32)
+        tokens = np.array(group.tokens, np.int32)
+        sequence = SampledSequence(tokens=tokens, logprobs=logprobs, stop_reason="length")
+        return SampleResult(sequences=(sequence,) * group.request.num_samples)
 
 
 @define(eq=False)
-class EchoCompute:
+class EchoBackend:
     """Notes the order of everything in `events`."""
 
     events: list[str] = field(factory=list)
     trainers: list[EchoTrainer] = field(factory=list)
     samplers: list[EchoSampler] = field(factory=list)
 
-    def warm(self) -> None:
+    def warm_up(self) -> None:
         pass
 
-    def load(self, folder: Path, name: str) -> EchoBase:
+    def load_model(self, folder: Path, name: str) -> EchoBase:
         self.events.append(f"load {name}")
         return EchoBase(name)
 
-    def trainer(self, base: EchoBase, spec: LoraSpec) -> EchoTrainer:
+    def make_trainer(self, base: EchoBase, spec: LoraSpec) -> EchoTrainer:
         self.trainers.append(EchoTrainer(self.events))
         return self.trainers[-1]
 
-    def sampler(self, base: EchoBase) -> EchoSampler:
+    def make_sampler(self, base: EchoBase) -> EchoSampler:
         self.samplers.append(EchoSampler(self.events))
         return self.samplers[-1]
 
-    def adapter(self, base: EchoBase, spec: LoraSpec, tensors: dict[str, torch.Tensor]) -> float:
+    def load_adapter(
+        self, base: EchoBase, spec: LoraSpec, tensors: dict[str, torch.Tensor]
+    ) -> float:
         return float(tensors[LORA_A])

@@ -120,12 +120,3 @@ def test_logs_do_not_pile_up(tmp_path):
     left = sorted(tmp_path.iterdir())
     assert len(left) == child_process.KEPT_LOGS
     assert left[-1] in names, "the newest stay"
-
-
-def test_importing_the_launcher_loads_no_server_and_no_torch():
-    program = (
-        "import sys, tinker_local, tinker_local.child_process\n"
-        "heavy = {'torch', 'starlette', 'uvicorn', 'transformers', 'numpy'} & set(sys.modules)\n"
-        "sys.exit(f'loaded: {heavy}' if heavy else 0)"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True)

@@ -196,13 +196,13 @@ def run() -> Callable[..., list[Any]]:
     """Serve requests together; their results in order."""
 
     def serve(sampler: Sampler, requests: Sequence[tuple[Any, Any]]) -> list[Any]:
-        tickets = [sampler.add(request, adapter) for request, adapter in requests]
+        groups = [sampler.add(request, adapter) for request, adapter in requests]
         outcomes = {}
-        while not sampler.idle:
+        while not sampler.is_idle:
             outcomes.update(dict(sampler.step()))
         for outcome in outcomes.values():
             if isinstance(outcome, RequestError):
                 raise outcome
-        return [outcomes[ticket] for ticket in tickets]
+        return [outcomes[group] for group in groups]
 
     return serve

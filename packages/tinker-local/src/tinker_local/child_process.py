@@ -1,4 +1,4 @@
-"""The engine as a child process of whoever wants one, found by the entry point `tinker.engines`."""
+"""Starting the engine as a child process. Loops find it by the entry point `tinker.engines`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 from attrs import define
 
 from tinker_local.home import home_folder
+from tinker_local.loopback import bypass_proxy
 
 ARGUMENTS = ("serve", "--port", "0", "--child")
 READY = "tinker-local serves "
@@ -23,12 +25,12 @@ KEPT_LOGS = 20
 
 
 class EngineStartError(Exception):
-    """The engine did not start; the text ends with the last lines of its log."""
+    """The engine did not start. The message ends with the last lines of its log."""
 
 
 @define(eq=False)
 class LocalEngine:
-    """A running engine; it ends with `close`, or with this process however that ends."""
+    """A running engine. It ends with `close`, or with this process however that ends."""
 
     base_url: str
     api_key: str
@@ -36,9 +38,9 @@ class LocalEngine:
     process: subprocess.Popen[str]
 
     def close(self) -> None:
-        """End the engine; what is not saved is gone. Closing twice is fine."""
+        """Stop the engine; what was not saved is lost. A second call does nothing."""
         if self.process.stdin is not None:
-            self.process.stdin.close()  # the child ends when this pipe does
+            self.process.stdin.close()  # the child stops when this pipe closes
         try:
             self.process.wait(STOP_S)
         except subprocess.TimeoutExpired:
@@ -59,38 +61,41 @@ class LocalEngine:
         self.close()
 
 
-def start_engine(*, home: Path | None = None) -> LocalEngine:
-    """Start an engine and return when it answers; `EngineStartError` if it does not.
+def start_engine(*, home: Path | None = None, losses: Sequence[str] = ()) -> LocalEngine:
+    """Start an engine on a free port, and return when it answers.
 
-    The SDK obeys `HTTP_PROXY` even for loopback, so this process's `NO_PROXY` is told to leave
-    127.0.0.1 alone.
+    `home` is the folder of its checkpoints and models; by default `$TINKER_LOCAL_HOME`, or
+    `~/.tinker-local`. `losses` are further loss functions, each as `module:Class`. Raises
+    `EngineStartError`. Adds 127.0.0.1 to `NO_PROXY` of this process, because the SDK obeys
+    `HTTP_PROXY` for loopback, too.
     """
-    where = home or home_folder()
+    folder = home or home_folder()
     key = f"tml-{secrets.token_urlsafe(24)}"
-    log = _new_log(where / "logs")
-    _bypass_proxy()
+    log = _new_log(folder / "logs")
+    bypass_proxy()
+    options = ["--home", str(folder), *(part for loss in losses for part in ("--loss", loss))]
     with log.open("w") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tinker_local", *ARGUMENTS, "--home", str(where)],
+            [sys.executable, "-m", "tinker_local", *ARGUMENTS, *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**os.environ, "TINKER_LOCAL_KEY": key},  # not an argument: others can read those
+            env={**os.environ, "TINKER_LOCAL_KEY": key},  # other users can read arguments
             text=True,
-            start_new_session=True,  # Ctrl-C is the loop's to handle; it may want to save first
+            start_new_session=True,  # Ctrl-C reaches the loop alone, which may save first
         )
     engine = LocalEngine("", key, log, process)
     line = _first_line(process)
     if not line.startswith(READY):
         process.kill()
         engine.close()
-        raise EngineStartError(f"the local engine did not start; {log} ends with:\n{_tail(log)}")
+        raise EngineStartError(f"the engine did not start; {log} ends with:\n{_tail(log)}")
     engine.base_url = line.removeprefix(READY).strip()
     return engine
 
 
 def _first_line(process: subprocess.Popen[str]) -> str:
-    """What the child says first; nothing if it ends or takes too long."""
+    """The first line of its output; empty if it ends or takes too long."""
     lines: list[str] = []
 
     def read() -> None:
@@ -103,15 +108,8 @@ def _first_line(process: subprocess.Popen[str]) -> str:
     return lines[0] if lines else ""
 
 
-def _bypass_proxy() -> None:
-    for name in ("NO_PROXY", "no_proxy"):
-        hosts = [host for host in os.environ.get(name, "").split(",") if host]
-        if "127.0.0.1" not in hosts:
-            os.environ[name] = ",".join([*hosts, "127.0.0.1"])
-
-
 def _new_log(folder: Path) -> Path:
-    """A log file of its own; of the old ones, the newest stay."""
+    """The path of a new log. Of the old ones, the newest are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in sorted(folder.glob("engine-*.log"))[:-KEPT_LOGS]:
         old.unlink(missing_ok=True)

@@ -1,4 +1,13 @@
-"""The errors of the engine. A `RequestError` is HTTP 400, unless its class says another status."""
+"""The errors of the engine.
+
+RequestError            a request that cannot be served: HTTP 400
+  CatalogError          no such model, or it cannot be had
+  NotFoundError         404
+  GoneError             410
+  UnauthorizedError     401
+  ForbiddenError        403
+  TooLargeError         413
+"""
 
 from __future__ import annotations
 
@@ -8,7 +17,7 @@ Category = Literal["user", "server"]
 
 
 class RequestError(Exception):
-    """A request that cannot be served; `category` says whose fault it is, the text why."""
+    """A request that cannot be served. The message says why, `category` whose fault it is."""
 
     def __init__(
         self, message: str, category: Category = "user", *, field: str | None = None
@@ -16,7 +25,11 @@ class RequestError(Exception):
         super().__init__(message)
         self.category: Category = category
         self.field = field
-        """Of the request's body, where one is to blame."""
+        """The path of the field that is wrong, such as `messages[0].role`."""
+
+
+class CatalogError(RequestError):
+    """A model that cannot be had. The message says its name, what was tried and what is here."""
 
 
 class NotFoundError(RequestError):
@@ -24,7 +37,7 @@ class NotFoundError(RequestError):
 
 
 class GoneError(RequestError):
-    """410: it was here. A client stops its heartbeats, or sends its sample again."""
+    """410: it existed. A client then stops its heartbeats, or submits its sample again."""
 
 
 class UnauthorizedError(RequestError):
@@ -32,8 +45,8 @@ class UnauthorizedError(RequestError):
 
 
 class ForbiddenError(RequestError):
-    """403: not from there."""
+    """403: the key is not needed, but the origin of the request is not allowed."""
 
 
 class TooLargeError(RequestError):
-    """413: more than a limit allows."""
+    """413: the body exceeds the limit."""

@@ -1,6 +1,6 @@
-"""The plain values that cross between the wire and the compute side of the engine.
+"""Requests and results that cross between the API and the backend.
 
-The wire decodes requests into these and encodes results from these; the compute side sees nothing
+The API decodes requests into these types and encodes results from them; the backend sees nothing
 else. Arrays are numpy, on the CPU.
 """
 
@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 
 StopReason = Literal["stop", "length"]
 
+LORA_ALPHA = 32
+"""Fixed. An update is scaled by alpha / rank, so that one learning rate suits every rank."""
+
 
 @frozen(kw_only=True)
 class LoraSpec:
-    """Which linear layers of a model get an adapter, and how wide it is."""
+    """Which linear layers of a model get an adapter, and of which rank."""
 
     rank: int = field(default=32, validator=validators.ge(1))
     seed: int | None = None
@@ -29,7 +32,7 @@ class LoraSpec:
 
 @frozen(kw_only=True)
 class AdamParams:
-    """A step of AdamW, as `torch.optim.AdamW` defines it; `grad_clip_norm` 0 means no clipping."""
+    """One step of AdamW, as `torch.optim.AdamW` defines it."""
 
     learning_rate: float = field(default=1e-4, validator=validators.ge(0))
     beta1: float = 0.9
@@ -37,17 +40,18 @@ class AdamParams:
     eps: float = 1e-12
     weight_decay: float = 0.0
     grad_clip_norm: float = 0.0
+    """0: no clipping."""
 
 
 @frozen(kw_only=True, eq=False)
 class Datum:
-    """A sequence and what its loss needs; row i of an input is about the token after tokens[i]."""
+    """A sequence and the inputs of its loss. Row i of an input belongs to the token after i."""
 
     tokens: NDArray[np.int64]
     """Shape (N,)."""
     inputs: dict[str, NDArray[np.generic]]
     """By name (`target_tokens`, `weights`, `logprobs`, `advantages`, ...), shape (N,) or (N, K);
-    sparse tensors arrive densified."""
+    sparse tensors are dense here."""
 
 
 @frozen(kw_only=True, eq=False)
@@ -62,32 +66,31 @@ class LossRequest:
 
 @frozen(kw_only=True, eq=False)
 class LossResult:
-    """Per datum its outputs (`logprobs`, float32, the shape of its `target_tokens`), and metrics.
-
-    Metric names carry exactly one colon and a reduction (`loss:sum`), as the SDK demands.
-    """
+    """The outputs of each datum, and metrics."""
 
     outputs: tuple[dict[str, NDArray[np.float32]], ...]
+    """`logprobs`, in the shape of the datum's `target_tokens`."""
     metrics: dict[str, float]
+    """Each name has exactly one colon and a reduction (`loss:sum`), as the SDK demands."""
 
 
 @frozen(kw_only=True, eq=False)
-class Drawn:
+class SampledToken:
     """One token of a sample."""
 
     sample: int
-    """Which of the request's samples."""
+    """The index of the sample in its request."""
     token: int
     logprob: float
-    likeliest: tuple[tuple[int, float], ...]
-    """Tokens and logprobs at this place, `topk_sample_logprobs` of them, the likeliest first."""
+    top_logprobs: tuple[tuple[int, float], ...]
+    """The `topk_sample_logprobs` most likely tokens at this position, with logprobs, in order."""
     stop_reason: StopReason | None
-    """With the sample's last token."""
+    """Set with the last token of the sample."""
 
 
 @frozen(kw_only=True, eq=False)
 class SampleRequest:
-    """`num_samples` continuations of one prompt."""
+    """`num_samples` samples of one prompt."""
 
     prompt: NDArray[np.int64]
     """Shape (P,), P >= 1."""
@@ -95,39 +98,42 @@ class SampleRequest:
     max_tokens: int | None = None
     """None: until the context is full."""
     temperature: float = 1.0
-    """0 is greedy."""
+    """0: greedy."""
     top_k: int = -1
+    """-1: off."""
     top_p: float = 1.0
     seed: int | None = None
     stop_tokens: frozenset[int] | None = None
-    """None: the model's end-of-sequence tokens (kept beside stop strings); empty: no stop token."""
+    """None: the model's end-of-sequence tokens, also beside stop strings. Empty: no stop token."""
     stop_strings: tuple[str, ...] = ()
     prompt_logprobs: bool = False
     topk_prompt_logprobs: int = 0
     topk_sample_logprobs: int = 0
     target_prompt_logprobs: NDArray[np.int64] | None = None
-    """Shape (P - 1, K): tokens whose logprob after each prefix is wanted; -1 skips (as 0.0)."""
+    """Shape (P - 1, K): tokens whose logprob after each prefix is wanted. -1 is skipped: 0.0."""
     prompt_alt_tokens_k: int = 0
+    """Alternative tokens to draw at each position of the prompt."""
     prompt_logprobs_last_n: int | None = None
-    on_token: Callable[[Drawn], None] | None = None
-    """Told of every token as it is drawn, on the worker's thread; must neither wait nor raise."""
+    """Score only the last n tokens of the prompt."""
+    on_token: Callable[[SampledToken], None] | None = None
+    """Called with every token on the worker thread. It must neither block nor raise."""
 
 
 @frozen(kw_only=True, eq=False)
 class TopK:
-    """The k likeliest tokens at n places: shapes (n, k); an empty row is id 0, logprob -99999.0."""
+    """The k most likely tokens at n positions, shapes (n, k). Unset: id 0, logprob -99999.0."""
 
     ids: NDArray[np.int32]
     logprobs: NDArray[np.float32]
 
 
 @frozen(kw_only=True, eq=False)
-class Sequence:
-    """One continuation; the stop token, or the tokens that complete a stop string, are included."""
+class SampledSequence:
+    """One sample. It includes the stop token, or the tokens that complete a stop string."""
 
     tokens: NDArray[np.int32]
     logprobs: NDArray[np.float32]
-    """Of the model itself: log-softmax of the logits at temperature 1, no top-k or top-p."""
+    """Log-softmax of the logits at temperature 1, without top-k or top-p."""
     stop_reason: StopReason
     topk: TopK | None = None
 
@@ -136,13 +142,15 @@ class Sequence:
 class SampleResult:
     """The answer to a `SampleRequest`."""
 
-    sequences: tuple[Sequence, ...]
+    sequences: tuple[SampledSequence, ...]
     prompt_logprobs: NDArray[np.float32] | None = None
-    """Shape (P,), NaN where unknown: always at 0, and before the last n if only those are asked."""
+    """Shape (P,). NaN at position 0, and before the last n where only those are scored."""
     topk_prompt: TopK | None = None
     target_prompt_logprobs: NDArray[np.float32] | None = None
+    """The shape of the request's `target_prompt_logprobs`."""
     alt_tokens: NDArray[np.int32] | None = None
-    """Shape (P - 1, k), drawn at the request's temperature, with `alt_logprobs` beside it."""
+    """Shape (P - 1, k), drawn at the temperature of the request."""
     alt_logprobs: NDArray[np.float32] | None = None
+    """The shape of `alt_tokens`."""
     cached_tokens: int = 0
-    """Prompt tokens whose keys and values were already there."""
+    """Prompt tokens that came from the prefix cache."""

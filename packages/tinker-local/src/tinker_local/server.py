@@ -17,9 +17,8 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tinker_local.api.http import Guard, json_response
-from tinker_local.api.routes import downloads, history, rest, sampling, training
-from tinker_local.api.routes import service as service_routes
+from tinker_local.api import routes
+from tinker_local.api.http import ErrorMiddleware, json_response
 from tinker_local.openai import routes as openai_routes
 from tinker_local.openai.chat_tokenizer import ChatTokenizers
 from tinker_local.service.service import Service
@@ -28,18 +27,17 @@ logger = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 300
 """Longer than a client keeps an idle connection: closing first would race with its next request."""
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    """No such path, or not with this method."""
+async def _not_served(request: Request, error: Exception) -> Response:
+    """The path or its method is unknown."""
     status = error.status_code if isinstance(error, HTTPException) else 400
-    where = f"{request.method} {request.url.path}"
-    return json_response({"detail": f"{where}: this engine does not serve that"}, status)
+    place = f"{request.method} {request.url.path}"
+    return json_response({"detail": f"{place}: this engine has no such route"}, status)
 
 
 def make_app(service: Service) -> Starlette:
-    """The application; its lifespan starts and stops the service."""
+    """The application. Its lifespan starts and stops the service."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -50,17 +48,9 @@ def make_app(service: Service) -> Starlette:
             await service.stop()
 
     app = Starlette(
-        routes=[
-            *service_routes.ROUTES,
-            *training.ROUTES,
-            *sampling.ROUTES,
-            *rest.ROUTES,
-            *history.ROUTES,
-            *downloads.ROUTES,
-            *openai_routes.ROUTES,
-        ],
-        middleware=[Middleware(Guard)],
-        exception_handlers={HTTPException: _refused},
+        routes=[*routes.ROUTES, *openai_routes.ROUTES],
+        middleware=[Middleware(ErrorMiddleware)],
+        exception_handlers={HTTPException: _not_served},
         lifespan=lifespan,
     )
     app.state.service = service
@@ -69,7 +59,7 @@ def make_app(service: Service) -> Starlette:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn, which on a signal first answers the polls it holds, so that it need not wait."""
+    """Uvicorn that fails the pending requests on a signal, so that it need not wait for them."""
 
     def __init__(self, service: Service, on_ready: Callable[[], None] = lambda: None) -> None:
         config = uvicorn.Config(
@@ -84,25 +74,27 @@ class Server(uvicorn.Server):
         self.on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Call `on_ready` when the server listens."""
         await super().startup(sockets)
         if self.started:
             self.on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Fail the pending requests first."""
         self.service.abandon()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Unlike uvicorn, do not raise the signal again at the end: being told to is no error."""
+        """Stop with status 0. Uvicorn would raise the signal again at the end."""
         logger.info("signal %d: shutting down", sig)
         self.force_exit = self.should_exit
         self.should_exit = True
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening address; `OSError` when it is taken. Port 0 finds a free one."""
+    """A bound socket; `OSError` when the address is in use. Port 0 takes a free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sends without delay only where the protocol is named; else each answer takes 40 ms.
+    # asyncio disables Nagle's algorithm only where the protocol is named; else a reply takes 40 ms.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":  # elsewhere it would let two servers share the port
@@ -114,8 +106,8 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def end_with_parent(server: Server, pipe: int) -> None:
-    """Shut down when the other end of this pipe is closed: its owner is gone, however it went."""
+def stop_with_parent(server: Server, pipe: int) -> None:
+    """Shut down when the other end of the pipe closes, which it does however the parent ends."""
 
     def watch() -> None:
         while os.read(pipe, 1024):

@@ -1,181 +1,116 @@
-"""JSON bodies, as the SDK's own request models write them."""
+"""Bodies as bytes: what is valid, and the field and the value that an error names."""
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
+from typing import Any, Literal
 
-import numpy as np
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tinker import types
-from tinker.types.sample_request import SampleRequest
 
-from tinker_local.api import json_bodies
 from tinker_local.api.json_bodies import (
-    decode_adam_params,
-    decode_lora_spec,
-    decode_sample_request,
-    parse_json,
+    Body,
+    Count,
+    Integer,
+    Size,
+    StrictBody,
+    Text,
+    decode_body,
 )
 from tinker_local.errors import RequestError
-from tinker_local.request_types import AdamParams, LoraSpec
 
 
-def sample_body(params=None, **fields):
-    """What the SDK sends for a sample of a three-token prompt."""
-    request = SampleRequest(
-        sampling_session_id="s",
-        seq_id=0,
-        prompt=types.ModelInput.from_ints([5, 6, 7]),
-        sampling_params=params or types.SamplingParams(),
-        **fields,
-    )
-    return request.model_dump(exclude_none=True)
+class Item(StrictBody, frozen=True, kw_only=True):
+    tokens: list[Integer] = msgspec.field(default_factory=list)
 
 
-def test_absent_sampling_options_are_the_apis_defaults():
-    request, _ = decode_sample_request(sample_body())
-    assert request.prompt.tolist() == [5, 6, 7]
-    assert (request.num_samples, request.max_tokens, request.seed) == (1, None, None)
-    assert (request.temperature, request.top_k, request.top_p) == (1.0, -1, 1.0)
-    assert (request.stop_tokens, request.stop_strings) == (None, ())
+class Everything(StrictBody, frozen=True, kw_only=True):
+    name: Text | None = None
+    number: Count = 0
+    size: Size = 0.0
+    kind: Literal["a", "b"] = "a"
+    items: list[Item] = msgspec.field(default_factory=list)
+    free: dict[str, Any] | None = None
 
 
-def test_given_sampling_options_arrive():
-    params = types.SamplingParams(max_tokens=9, seed=3, temperature=0.5, top_k=4, top_p=0.9)
-    request, _ = decode_sample_request(
-        sample_body(params, num_samples=2, prompt_logprobs=True, topk_prompt_logprobs=3)
-    )
-    assert (request.num_samples, request.max_tokens, request.seed) == (2, 9, 3)
-    assert (request.temperature, request.top_k, request.top_p) == (0.5, 4, 0.9)
-    assert (request.prompt_logprobs, request.topk_prompt_logprobs) == (True, 3)
+class Lenient(Body, frozen=True, kw_only=True):
+    name: Text
 
 
-@pytest.mark.parametrize(
-    ("stop", "tokens", "strings"),
-    [
-        ([], frozenset(), ()),
-        ([3, 4], frozenset({3, 4}), ()),
-        ("end", None, ("end",)),
-        (["a", "b"], None, ("a", "b")),
-    ],
-)
-def test_every_form_of_stop_is_understood(stop, tokens, strings):
-    request, _ = decode_sample_request(sample_body(types.SamplingParams(stop=stop)))
-    assert request.stop_tokens == tokens
-    assert request.stop_strings == strings
-
-
-def test_sparse_targets_skip_the_cells_that_they_do_not_list():
-    body = sample_body()
-    body["target_prompt_logprobs"] = {
-        "data": [8, 9],
-        "dtype": "int64",
-        "shape": [2, 3],
-        "sparse_crow_indices": [0, 1, 2],
-        "sparse_col_indices": [2, 0],
-    }
-    request, layout = decode_sample_request(body)
-    assert request.target_prompt_logprobs.tolist() == [[-1, -1, 8], [9, -1, -1]]
-    assert layout.crow.tolist() == [0, 1, 2]
-
-
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        ({"prompt": {"chunks": []}}, "prompt: no tokens"),
-        ({"prompt": {"chunks": [{"type": "image", "data": ""}]}}, "chunk of kind 'image'"),
-        ({"prompt": {"chunks": [{"tokens": [1, 2.5]}]}}, "tokens: expected"),
-        ({"prompt": {"chunks": [{"tokens": [2**70]}]}}, "tokens: expected"),
-        ({"num_samples": 0}, "num_samples"),
-        ({"num_samples": 10**9}, "over the limit of 1024"),
-        ({"sampling_params": {"temperature": -1}}, "temperature"),
-        ({"sampling_params": {"temperature": float("nan")}}, "temperature"),
-        ({"sampling_params": {"stop": [1, "a"]}}, "stop"),
-        ({"sampling_params": {"stop": [""]}}, "stop"),
-        ({"sampling_params": {"seed": "x"}}, "seed"),
-        ({"record_stability_info": True}, "record_stability_info is not supported"),
-        ({"target_prompt_logprobs": {"data": [1], "shape": [1, 1]}}, r"is not \[2, K\]"),
-    ],
-)
-def test_a_wrong_sample_field_is_named(change, complaint):
-    with pytest.raises(RequestError, match=complaint):
-        decode_sample_request({**sample_body(), **change})
-
-
-def test_adam_defaults_are_the_sdks():
-    theirs = types.AdamParams()
-    ours = decode_adam_params({"adam_params": {}})
-    for name in ("learning_rate", "beta1", "beta2", "eps", "weight_decay", "grad_clip_norm"):
-        assert getattr(ours, name) == getattr(theirs, name), name
-    sent = types.AdamParams(learning_rate=0.5, beta1=0.1, eps=1e-3, grad_clip_norm=2.0)
-    assert decode_adam_params({"adam_params": sent.model_dump()}) == AdamParams(
-        learning_rate=0.5, beta1=0.1, eps=1e-3, grad_clip_norm=2.0
-    )
-
-
-@pytest.mark.parametrize(
-    ("params", "complaint"),
-    [
-        ({"learning_rate": "fast"}, "learning_rate"),
-        ({"learning_rate": -1.0}, "learning_rate"),
-        ({"learning_rate": float("inf")}, "learning_rate"),
-        ({"beta1": 1.0}, "beta1"),
-    ],
-)
-def test_a_wrong_optimizer_field_is_named(params, complaint):
-    with pytest.raises(RequestError, match=complaint):
-        decode_adam_params({"adam_params": params})
-
-
-def test_another_optimizer_is_refused_by_name():
-    with pytest.raises(RequestError, match="dimuon"):
-        decode_adam_params({"optimizer_params": {"type": "dimuon"}})
-    with pytest.raises(RequestError, match="dimuon"):
-        json_bodies.check_optimizer({"optimizer_config": {"type": "dimuon", "version": 1}})
-
-
-def test_lora_defaults_are_the_sdks():
-    theirs = types.LoraConfig(rank=32)
-    assert decode_lora_spec({}) == LoraSpec(
-        rank=32,
-        train_attn=theirs.train_attn,
-        train_mlp=theirs.train_mlp,
-        train_unembed=theirs.train_unembed,
-    )
-
-
-def test_a_lora_that_trains_nothing_is_refused():
-    config = {"train_attn": False, "train_mlp": False, "train_unembed": False}
-    with pytest.raises(RequestError, match="at least one"):
-        decode_lora_spec({"lora_config": config})
+def refused(raw, body_type=Everything):
+    with pytest.raises(RequestError) as caught:
+        decode_body(raw if isinstance(raw, bytes) else json.dumps(raw).encode(), body_type)
+    return str(caught.value), caught.value.field
 
 
 @given(st.binary(max_size=40))
 def test_a_body_is_an_object_or_is_refused(raw):
     with suppress(RequestError):
-        assert isinstance(parse_json(raw), dict)
+        assert isinstance(decode_body(raw, Everything), Everything)
 
 
-def test_endless_nesting_is_refused():
-    with pytest.raises(RequestError, match="not JSON"):
-        parse_json(b'{"a":' * 100_000)
+def test_an_empty_body_is_an_empty_object():
+    assert decode_body(b"", Everything) == Everything()
 
 
-def test_a_lone_surrogate_is_no_text():
-    with pytest.raises(RequestError, match="Unicode"):
-        json_bodies.text({"name": "\ud800"}, "name")
+@pytest.mark.parametrize(
+    ("body", "message", "field"),
+    [
+        ({"number": True}, "number: expected int, got True", "number"),
+        ({"number": -1}, "number: expected int >= 0, got -1", "number"),
+        ({"number": 2**63}, "number: expected int <= 9223372036854775807, got 9", "number"),
+        ({"size": "x"}, "size: expected float, got 'x'", "size"),
+        ({"name": ""}, "name: expected str of length >= 1, got ''", "name"),
+        ({"kind": "c"}, "kind: invalid enum value 'c'", "kind"),
+        (
+            {"items": [{}, {"tokens": [3, 2.5]}]},
+            "items[1].tokens[1]: expected int, got 2.5",
+            "items[1].tokens[1]",
+        ),
+        ({"nmae": "x"}, "nmae: unknown field", "nmae"),
+        ({"items": [{"x": 1}]}, "items[0].x: unknown field", "items[0].x"),
+        ([], "the body: expected object, got []", "the body"),
+    ],
+)
+def test_an_error_names_the_field_and_its_value(body, message, field):
+    text, named = refused(body)
+    assert text.startswith(message)
+    assert named == field
 
 
-def test_a_boolean_is_no_number():
-    with pytest.raises(RequestError, match="an integer"):
-        json_bodies.integer({"n": True}, "n")
-    with pytest.raises(RequestError, match="a number"):
-        json_bodies.number({"n": True}, "n", 0.0)
+def test_a_missing_field_is_named():
+    assert refused({}, Lenient) == ("name: missing required field", "name")
 
 
-def test_integers_keep_their_order_and_type():
-    values = json_bodies.integers({"tokens": [3, -1, 2]}, "tokens")
-    assert values.dtype == np.int64
-    assert values.tolist() == [3, -1, 2]
+def test_a_lenient_body_ignores_what_it_does_not_know():
+    assert decode_body(b'{"name": "x", "more": 1}', Lenient) == Lenient(name="x")
+
+
+def test_a_long_value_is_shortened():
+    assert len(refused({"number": "x" * 1000})[0]) < 120
+
+
+@pytest.mark.parametrize(
+    "raw", [b"{", b"[" * 100_000, b'{"a":' * 100_000, b'{"name": "\xff"}', b"{} x", b"0{"]
+)
+def test_what_is_no_json_is_refused(raw):
+    assert "not JSON" in refused(raw)[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "field"),
+    [
+        ({"name": "\ud800"}, "name: invalid Unicode", "name"),
+        ({"free": {"a": ["\udc00"]}}, "free.a[0]: invalid Unicode", "free"),
+        ({"free": {"\ud800": 1}}, "free: invalid Unicode", "free"),
+        ({"size": float("nan")}, "size: expected a finite number, got nan", "size"),
+        ({"size": float("inf")}, "size: expected a finite number, got inf", "size"),
+    ],
+)
+def test_what_python_reads_and_json_forbids_is_named(body, message, field):
+    text, named = refused(body)
+    assert text.startswith(message)
+    assert named == field

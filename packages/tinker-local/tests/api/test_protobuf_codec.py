@@ -16,6 +16,7 @@ from tinker.proto.response_conv import (
 )
 from tinker.types.forward_backward_request import ForwardBackwardRequest
 
+from tinker_local.api import wire_pb2
 from tinker_local.api.protobuf_codec import (
     CsrLayout,
     decode_loss_request,
@@ -24,9 +25,8 @@ from tinker_local.api.protobuf_codec import (
     encode_sample_result,
     parse_loss_request,
 )
-from tinker_local.api.protobuf_schema import MESSAGES
 from tinker_local.errors import RequestError
-from tinker_local.request_types import LossResult, SampleResult, Sequence, TopK
+from tinker_local.request_types import LossResult, SampledSequence, SampleResult, TopK
 
 
 def sent(data, loss_fn="cross_entropy", config=None, **fields):
@@ -88,14 +88,12 @@ def test_a_sparse_tensor_is_the_dense_one_it_stands_for(dense):
 
 def test_bfloat16_is_widened_to_the_same_numbers():
     numbers = torch.tensor([1.5, -2.0, 3.140625], dtype=torch.bfloat16)
-    message = MESSAGES["Tensor"](
-        dtype=4, shape=[3], dense=numbers.view(torch.int16).numpy().tobytes()
-    )
+    message = wire_pb2.Tensor(dtype=4, shape=[3], dense=numbers.view(torch.int16).numpy().tobytes())
     assert decode_tensor(message, "x").tolist() == numbers.float().tolist()
 
 
 def test_int32_is_widened_to_int64():
-    message = MESSAGES["Tensor"](dtype=3, dense=np.array([-1, 2], np.int32).tobytes())
+    message = wire_pb2.Tensor(dtype=3, dense=np.array([-1, 2], np.int32).tobytes())
     assert decode_tensor(message, "x").dtype == np.int64
     assert decode_tensor(message, "x").tolist() == [-1, 2]
 
@@ -105,7 +103,7 @@ def test_an_image_is_refused_by_name():
     mixed = types.Datum(
         model_input=types.ModelInput(chunks=[image]), loss_fn_inputs={"target_tokens": [1]}
     )
-    with pytest.raises(RequestError, match=r"datum 0: .* chunk of kind image"):
+    with pytest.raises(RequestError, match=r"datum 0: .* chunk type 'image'"):
         decode(sent([mixed]))
 
 
@@ -121,7 +119,7 @@ def test_an_image_is_refused_by_name():
 )
 def test_a_tensor_that_does_not_fit_its_description_is_refused(fields, complaint):
     with pytest.raises(RequestError, match=complaint):
-        decode_tensor(MESSAGES["Tensor"](**fields), "datum 3, weights")
+        decode_tensor(wire_pb2.Tensor(**fields), "datum 3, weights")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +136,7 @@ def test_a_tensor_that_does_not_fit_its_description_is_refused(fields, complaint
     ],
 )
 def test_a_csr_index_cannot_leave_its_tensor(crow, columns, shape, complaint):
-    message = MESSAGES["Tensor"](dtype=1, shape=shape)
+    message = wire_pb2.Tensor(dtype=1, shape=shape)
     message.sparse_csr.values = np.ones(1, np.float32).tobytes()
     message.sparse_csr.crow_indices = np.array(crow, np.int64).tobytes()
     message.sparse_csr.col_indices = np.array(columns, np.int64).tobytes()
@@ -147,7 +145,7 @@ def test_a_csr_index_cannot_leave_its_tensor(crow, columns, shape, complaint):
 
 
 def test_bytes_that_are_no_protobuf_are_refused():
-    with pytest.raises(RequestError, match="not a protobuf request"):
+    with pytest.raises(RequestError, match="not a protobuf ForwardBackwardRequest"):
         parse_loss_request(b"\xff\xff\xff")
 
 
@@ -166,7 +164,7 @@ def test_the_sdk_reads_ragged_and_mixed_outputs_in_order():
 
 
 def test_the_sdk_reads_every_part_of_a_sample_result():
-    sequence = Sequence(
+    sequence = SampledSequence(
         tokens=np.array([4, 5], np.int32),
         logprobs=np.array([-0.5, -1.5], np.float32),
         stop_reason="stop",

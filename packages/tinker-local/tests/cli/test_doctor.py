@@ -43,18 +43,18 @@ def no_proxies(monkeypatch):
 
 
 def test_a_proxy_hinders_unless_it_is_kept_off_loopback(monkeypatch, no_proxies):
-    assert machine.hindrances({}) == []
+    assert machine.warnings({}) == []
     monkeypatch.setenv("HTTP_PROXY", "http://proxy:3128")
-    (complaint,) = machine.hindrances({})
+    (complaint,) = machine.warnings({})
     assert "NO_PROXY=127.0.0.1" in complaint
     monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
-    assert machine.hindrances({}) == []
+    assert machine.warnings({}) == []
 
 
 def test_threads_that_spin_or_are_too_many_are_complained_of(no_proxies):
-    assert "active" in machine.hindrances({"OMP_WAIT_POLICY": "active"})[0]
-    assert "OMP_NUM_THREADS=9999" in machine.hindrances({"OMP_NUM_THREADS": "9999"})[0]
-    assert machine.hindrances({"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"}) == []
+    assert "active" in machine.warnings({"OMP_WAIT_POLICY": "active"})[0]
+    assert "OMP_NUM_THREADS=9999" in machine.warnings({"OMP_NUM_THREADS": "9999"})[0]
+    assert machine.warnings({"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"}) == []
 
 
 def test_the_estimate_by_hand():

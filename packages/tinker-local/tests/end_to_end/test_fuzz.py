@@ -16,13 +16,14 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
+from echo_backend import EchoBackend
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from tinker_local.api import wire_pb2
 from tinker_local.api.http import API
-from tinker_local.api.protobuf_schema import MESSAGES
-from tinker_local.api.routes import sampling as routes_sampling
+from tinker_local.api.routes import futures
 from tinker_local.server import make_app
 from tinker_local.service.service import Settings, make_service
 
@@ -44,14 +45,14 @@ PLACES = ["SESSION", "MODEL", "SAMPLER", "..", "a/b", "%2e%2e", "a\0", "weights"
 
 
 @pytest.fixture(scope="module")
-def door(tmp_path_factory, make_compute) -> Iterator[tuple[TestClient, dict[str, str]]]:
+def door(tmp_path_factory) -> Iterator[tuple[TestClient, dict[str, str]]]:
     """A server with a session, a model and a sampler, whose names the cases may use."""
-    service = make_service(Settings(home=tmp_path_factory.mktemp("fuzz")), make_compute())
+    service = make_service(Settings(home=tmp_path_factory.mktemp("fuzz")), EchoBackend())
     with (
         pytest.MonkeyPatch.context() as patch,
         TestClient(make_app(service), base_url="http://127.0.0.1") as http,
     ):
-        patch.setattr(routes_sampling, "HOLD_S", 0.01)  # a gap in the numbers waits for ever
+        patch.setattr(futures, "HOLD_S", 0.01)  # a gap in the numbers waits for ever
 
         def post(path, **body):
             return http.post(f"{API}{path}", json=body).json()
@@ -177,14 +178,14 @@ def test_the_doors_withstand_bodies_that_are_no_json(door):
 raw = st.binary(max_size=24)
 integers = st.integers(-3, 5) | st.integers(-(2**63), 2**63 - 1)
 tensors = st.builds(
-    lambda dtype, shape, dense, csr: MESSAGES["Tensor"](
+    lambda dtype, shape, dense, csr: wire_pb2.Tensor(
         dtype=dtype,
         shape=shape,
         **(
             {"dense": dense}
             if csr is None
             else {
-                "sparse_csr": MESSAGES["SparseCsr"](
+                "sparse_csr": wire_pb2.SparseCsr(
                     values=dense,
                     crow_indices=np.array(csr[0], np.int64).tobytes(),
                     col_indices=np.array(csr[1], np.int64).tobytes(),
@@ -198,11 +199,11 @@ tensors = st.builds(
     st.none() | st.tuples(st.lists(integers, max_size=4), st.lists(integers, max_size=4)),
 )
 chunks = st.builds(
-    lambda kind, content: MESSAGES["Chunk"](
+    lambda kind, content: wire_pb2.Chunk(
         **{
-            "encoded_text": {"encoded_text": MESSAGES["EncodedText"](tokens=content)},
-            "image": {"image": MESSAGES["Image"](data=content)},
-            "dmel": {"dmel": MESSAGES["Dmel"](dmel=content)},
+            "encoded_text": {"encoded_text": wire_pb2.EncodedText(tokens=content)},
+            "image": {"image": wire_pb2.Image(data=content)},
+            "dmel": {"dmel": wire_pb2.Dmel(dmel=content)},
             "nothing": {},
         }[kind]
     ),
@@ -214,7 +215,7 @@ inputs = st.dictionaries(st.sampled_from(["target_tokens", "weights", "x"]), ten
 
 @st.composite
 def loss_requests(draw):
-    message = MESSAGES["ForwardBackwardRequest"](
+    message = wire_pb2.ForwardBackwardRequest(
         model_id="MODEL",
         seq_id=draw(st.integers(-1, 2**31 - 1) | st.integers(1, 3)),
         loss_fn=draw(st.sampled_from(["cross_entropy", "ppo", ""])),

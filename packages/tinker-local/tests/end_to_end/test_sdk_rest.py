@@ -173,7 +173,7 @@ def test_the_user_is_known_by_a_token(rest):
 
 
 def test_what_is_not_there_is_not_found(rest):
-    with pytest.raises(tinker.NotFoundError, match="no training run"):
+    with pytest.raises(tinker.NotFoundError, match="unknown training run"):
         rest.get_training_run("session-0:train:0").result()
     with pytest.raises(tinker.NotFoundError):
         rest.get_session("session-0").result()

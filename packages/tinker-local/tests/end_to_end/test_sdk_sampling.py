@@ -155,7 +155,7 @@ def test_a_wrong_request_is_a_user_error_that_says_why(sampler, prompt, params, 
 def test_a_sampler_of_nothing_is_refused_at_once(client):
     with pytest.raises(tinker.APIStatusError, match="no-such/model"):
         client.create_sampling_client(base_model="no-such/model").result()
-    with pytest.raises(tinker.NotFoundError, match="no checkpoint"):
+    with pytest.raises(tinker.NotFoundError, match="unknown checkpoint"):
         client.create_sampling_client(
             model_path="tinker://session-0:train:0/sampler_weights/x"
         ).result()

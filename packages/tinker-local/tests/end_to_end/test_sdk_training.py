@@ -210,7 +210,7 @@ def test_a_model_that_cannot_be_had_is_a_user_error(client):
 
 def test_a_checkpoint_that_is_not_there_is_a_user_error(client):
     missing = "tinker://session-0:train:0/weights/nothing"
-    with pytest.raises(tinker.RequestFailedError, match="no checkpoint") as refused:
+    with pytest.raises(tinker.RequestFailedError, match="unknown checkpoint") as refused:
         client.create_training_client_from_state_with_optimizer(missing).result()
     assert refused.value.category == "user"
 

@@ -1,4 +1,4 @@
-"""A completion whose client, or whose server, goes away; on the echo compute side."""
+"""A completion whose client, or whose server, goes away; on the echo backend."""
 
 from __future__ import annotations
 
@@ -58,20 +58,20 @@ def wait_for(condition) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_who_hangs_up_takes_the_samples_along(port, compute, service, stream):
+def test_who_hangs_up_takes_the_samples_along(port, backend, service, stream):
     with send(port, stream=stream) as connection:
-        wait_for(lambda: any(event.startswith("decode") for event in list(compute.events)))
+        wait_for(lambda: any(event.startswith("decode") for event in list(backend.events)))
         if stream:
             receive(connection, b"data: ")
-        assert "cancel" not in compute.events
-    wait_for(lambda: "cancel" in compute.events)
-    assert compute.samplers[0].idle
-    assert list(service.guests.values()) == [0]
+        assert "cancel" not in backend.events
+    wait_for(lambda: "cancel" in backend.events)
+    assert backend.samplers[0].is_idle
+    assert list(service.unowned.values()) == [0]
 
 
-def test_a_server_that_ends_says_so_to_who_waits(port, service, compute):
+def test_a_server_that_ends_says_so_to_who_waits(port, service, backend):
     with send(port) as connection:
-        wait_for(lambda: any(event.startswith("decode") for event in list(compute.events)))
+        wait_for(lambda: any(event.startswith("decode") for event in list(backend.events)))
         service.abandon()
         answer = receive(connection, b"}}")
     assert b"400" in answer.splitlines()[0]
@@ -94,7 +94,7 @@ def test_weights_of_few_samplers_without_a_session_are_kept(service, http):
             json={"model": str(folder), "prompt": "ab", "max_tokens": 1},
         )
         assert answer.status_code == 200, answer.text
-    wait_for(lambda: len(service.engine.sources) <= 4)
-    assert list(service.guests) == [
+    wait_for(lambda: len(service.models.sources) <= 4)
+    assert list(service.unowned) == [
         f"openai:{service.settings.home / str(number)}" for number in (3, 4, 5, 6)
     ]

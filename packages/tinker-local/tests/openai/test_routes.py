@@ -11,7 +11,7 @@ import pytest
 from tinker import types
 
 from tinker_local import catalog
-from tinker_local.openai.chat_tokenizer import load_codec
+from tinker_local.openai.chat_tokenizer import load_chat_tokenizer
 
 TINY = "local/tiny"
 SUM = [{"role": "user", "content": "What is 3+4?"}]
@@ -27,7 +27,7 @@ def ai(engine):
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return load_codec(catalog.resolve(TINY), TINY).tokenizer
+    return load_chat_tokenizer(catalog.resolve(TINY), TINY).tokenizer
 
 
 @pytest.fixture

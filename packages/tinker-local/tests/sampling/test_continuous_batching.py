@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from tinker_local.errors import RequestError
-from tinker_local.model.adapter import Adapter
 from tinker_local.request_types import AdamParams, Datum, LoraSpec, SampleRequest
 from tinker_local.sampling import batch_scheduler
 from tinker_local.sampling.continuous_batching import Sampler
@@ -98,13 +97,13 @@ def test_another_seed_or_none_gives_other_tokens(base, run):
 def test_a_shared_prompt_is_computed_once(base, run):
     sampler = Sampler(base)
     rows = []
-    extend = base.extend
+    forward = sampler._cache.forward
 
-    def counting(tokens, stretches, segments):
+    def counting(tokens, chunks, segments):
         rows.append(len(tokens))
-        return extend(tokens, stretches, segments)
+        return forward(tokens, chunks, segments)
 
-    sampler._extend = counting
+    sampler._cache.forward = counting
     same = prompt(50)
     requests = [sample(prompt=same, seed=i, max_tokens=4, num_samples=2) for i in range(8)]
     results = run(sampler, [(request, None) for request in requests])
@@ -116,7 +115,7 @@ def test_a_shared_prompt_is_computed_once(base, run):
     sampler.step()
     second = sampler.add(sample(prompt=longer, temperature=0.0, max_tokens=3), None)
     outcomes = {}
-    while not sampler.idle:
+    while not sampler.is_idle:
         outcomes.update(dict(sampler.step()))
     assert outcomes[second].cached_tokens == 30
     assert first in outcomes
@@ -137,7 +136,7 @@ def test_prompts_of_different_adapters_are_not_shared(base, trained, run, reques
         )
 
 
-@pytest.mark.parametrize("name", ["PREFILL_TOKENS", "MAX_OPEN"])
+@pytest.mark.parametrize("name", ["PREFILL_TOKENS", "MAX_RUNNING"])
 def test_prompts_in_pieces_and_short_queues_change_nothing(base, run, monkeypatch, name):
     requests = [
         (sample(20 + i, i, num_samples=2, prompt_logprobs=i % 2 == 0, topk_prompt_logprobs=2), None)
@@ -281,13 +280,13 @@ def test_an_adapter_from_its_state_is_the_same(base, trained, run):
     trainer = trained(1, train_unembed=False)
     state = trainer.state(optimizer=False)
     spec = LoraSpec(rank=4, train_unembed=False)
-    loaded = Adapter.from_state(base, spec, state)
+    loaded = base.load_adapter(spec, state)
     ours, theirs = run(Sampler(base), [(sample(9, 3), loaded), (sample(9, 3), trainer.adapter())])
     assert tokens_of(ours) == tokens_of(theirs)
     with pytest.raises(RequestError, match=r"lora_A.weight has shape"):
-        Adapter.from_state(base, LoraSpec(rank=8, train_unembed=False), state)
+        base.load_adapter(LoraSpec(rank=8, train_unembed=False), state)
     with pytest.raises(RequestError, match="the checkpoint lacks"):
-        Adapter.from_state(base, LoraSpec(rank=4), state)
+        base.load_adapter(LoraSpec(rank=4), state)
 
 
 def test_weights_that_are_not_finite_fail_their_own_request_only(base, trained, run):
@@ -298,7 +297,7 @@ def test_weights_that_are_not_finite_fail_their_own_request_only(base, trained, 
     broken = sampler.add(sample(9, num_samples=3), trainer.adapter())
     whole = sampler.add(sample(9, 3), None)
     outcomes = []
-    while not sampler.idle:
+    while not sampler.is_idle:
         outcomes += sampler.step()
     assert len(outcomes) == 2
     assert "not finite" in str(dict(outcomes)[broken])
@@ -318,7 +317,7 @@ def test_what_a_broken_sequence_leaves_in_the_cache_harms_nobody(base, trained, 
         pass
     after = sampler.add(sample(3, 3), None)  # in its place, beside a longer neighbour
     outcomes = {}
-    while not sampler.idle:
+    while not sampler.is_idle:
         outcomes.update(dict(sampler.step()))
     assert tokens_of(outcomes[after]) == tokens_of(alone)
 
@@ -330,11 +329,11 @@ def test_one_sample_that_fails_fails_its_request_once(untied, run):
     assert len(set(firsts)) == 3
     untied.network.get_input_embeddings().weight[firsts[1]] = float("nan")
     sampler = Sampler(untied)
-    ticket = sampler.add(request, None)
+    group = sampler.add(request, None)
     outcomes = []
-    while not sampler.idle:
+    while not sampler.is_idle:
         outcomes += sampler.step()
-    assert [t for t, _ in outcomes] == [ticket]
+    assert [t for t, _ in outcomes] == [group]
     assert "sample 1" in str(outcomes[0][1])
 
 
@@ -355,9 +354,9 @@ def test_a_cancelled_request_is_gone_and_the_others_go_on(base, run):
     sampler.step()
     sampler.cancel(doomed)
     outcomes = []
-    while not sampler.idle:
+    while not sampler.is_idle:
         outcomes += sampler.step()
-    assert [ticket for ticket, _ in outcomes] == [kept]
+    assert [group for group, _ in outcomes] == [kept]
     (alone,) = run(Sampler(base), [(sample(9, 2), None)])
     assert tokens_of(outcomes[0][1]) == tokens_of(alone)
     assert sampler.step() == []
@@ -366,7 +365,10 @@ def test_a_cancelled_request_is_gone_and_the_others_go_on(base, run):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"length": 90, "max_tokens": 7}, "90 prompt tokens and 7 to sample .* context length 96"),
+        (
+            {"length": 90, "max_tokens": 7},
+            "90 prompt tokens and 7 to sample .* context length of 96",
+        ),
         ({"length": 96, "max_tokens": None}, "96 prompt tokens and 1 to sample"),
         ({"length": 0}, "the prompt is empty"),
         ({"prompt": np.array([1, 260])}, r"prompt: token 260 at \[1\]"),
@@ -382,8 +384,8 @@ def test_a_cancelled_request_is_gone_and_the_others_go_on(base, run):
         ({"topk_prompt_logprobs": 261}, "topk_prompt_logprobs 261"),
         ({"topk_sample_logprobs": -1}, "topk_sample_logprobs -1"),
         ({"prompt_alt_tokens_k": 261}, "prompt_alt_tokens_k 261"),
-        ({"prompt_logprobs_last_n": 2}, "prompt_logprobs_last_n 2 needs prompt_logprobs"),
-        ({"prompt_logprobs_last_n": 6, "prompt_logprobs": True}, "between 1 and 5"),
+        ({"prompt_logprobs_last_n": 2}, "prompt_logprobs_last_n 2: it needs prompt_logprobs"),
+        ({"prompt_logprobs_last_n": 6, "prompt_logprobs": True}, "from 1 to 5"),
         ({"target_prompt_logprobs": np.zeros((6, 1), int)}, r"shape \(6, 1\), .* needs \(5, K\)"),
         ({"target_prompt_logprobs": np.full((5, 1), 260)}, "target_prompt_logprobs: token 260"),
     ],

@@ -6,68 +6,69 @@ import numpy as np
 import pytest
 import torch
 
-from tinker_local.sampling import token_sampling as module
-from tinker_local.sampling.token_sampling import Rule, choose
+from tinker_local.sampling import token_sampling
+from tinker_local.sampling.token_sampling import TokenSamplingParams, sample_tokens
 
 DRAWS = 4000
 
 
-def expected(logits: np.ndarray, rule: Rule) -> np.ndarray:
+def expected(logits: np.ndarray, params: TokenSamplingParams) -> np.ndarray:
     """Temperature, then the k likeliest, then the nucleus of the rest."""
-    p = np.exp(logits / rule.temperature)
+    p = np.exp(logits / params.temperature)
     p /= p.sum()
     order = np.argsort(-p, kind="stable")
-    if rule.top_k > 0:
-        p[order[rule.top_k :]] = 0
+    if params.top_k > 0:
+        p[order[params.top_k :]] = 0
         p /= p.sum()
     kept = 0.0
     for i in order:
-        if kept >= rule.top_p:
+        if kept >= params.top_p:
             p[i] = 0
         kept += p[i]
     return p / p.sum()
 
 
 @pytest.mark.parametrize(
-    "rule",
+    "params",
     [
-        Rule(),
-        Rule(temperature=0.6),
-        Rule(temperature=2.0, top_k=4),
-        Rule(top_k=100),
-        Rule(top_p=0.65),
-        Rule(top_p=0.7),
-        Rule(top_p=0.8),
-        Rule(top_p=0.05),
-        Rule(temperature=1.7, top_k=12, top_p=0.8),
+        TokenSamplingParams(),
+        TokenSamplingParams(temperature=0.6),
+        TokenSamplingParams(temperature=2.0, top_k=4),
+        TokenSamplingParams(top_k=100),
+        TokenSamplingParams(top_p=0.65),
+        TokenSamplingParams(top_p=0.7),
+        TokenSamplingParams(top_p=0.8),
+        TokenSamplingParams(top_p=0.05),
+        TokenSamplingParams(temperature=1.7, top_k=12, top_p=0.8),
     ],
 )
 @pytest.mark.parametrize("tried", [4, 12, 512])
-def test_each_token_is_drawn_as_often_as_its_probability_says(monkeypatch, rule, tried):
-    monkeypatch.setattr(module, "_CANDIDATES", tried)
+def test_each_token_is_drawn_as_often_as_its_probability_says(monkeypatch, params, tried):
+    monkeypatch.setattr(token_sampling, "_CANDIDATES", tried)
     logits = np.random.default_rng(0).normal(size=30) * 2
     logp = torch.log_softmax(torch.tensor(logits, dtype=torch.float32), -1).expand(DRAWS, -1)
     # Evenly spaced numbers: counts are exact to one of each token's edges.
     uniforms = ((np.arange(DRAWS) + 0.5) / DRAWS).tolist()
-    counts = np.bincount(choose(logp, [rule] * DRAWS, uniforms), minlength=30)
-    assert np.abs(counts - DRAWS * expected(logits, rule)).max() <= 2
+    counts = np.bincount(sample_tokens(logp, [params] * DRAWS, uniforms), minlength=30)
+    assert np.abs(counts - DRAWS * expected(logits, params)).max() <= 2
 
 
 def test_rows_of_different_rules_do_not_mix():
     logits = torch.randn(6, 50, generator=torch.Generator().manual_seed(0))
     logp = torch.log_softmax(logits, -1)
-    rules = [
-        Rule(),
-        Rule(temperature=0.0),
-        Rule(top_k=3),
-        Rule(temperature=0.3),
-        Rule(top_p=0.5),
-        Rule(),
+    all_params = [
+        TokenSamplingParams(),
+        TokenSamplingParams(temperature=0.0),
+        TokenSamplingParams(top_k=3),
+        TokenSamplingParams(temperature=0.3),
+        TokenSamplingParams(top_p=0.5),
+        TokenSamplingParams(),
     ]
     uniforms = [0.9, 0.1, 0.7, 0.4, 0.99, 0.2]
-    together = choose(logp, rules, uniforms).tolist()
+    together = sample_tokens(logp, all_params, uniforms).tolist()
     alone = [
-        choose(logp[i : i + 1], rules[i : i + 1], uniforms[i : i + 1]).item() for i in range(6)
+        sample_tokens(logp[i : i + 1], all_params[i : i + 1], uniforms[i : i + 1]).item()
+        for i in range(6)
     ]
     assert together == alone
     assert together[1] == logits[1].argmax()
@@ -76,5 +77,5 @@ def test_rows_of_different_rules_do_not_mix():
 @pytest.mark.parametrize("uniform", [0.0, 1 - 2**-53])
 def test_an_impossible_token_is_never_drawn(uniform):
     logp = torch.log_softmax(torch.tensor([[-torch.inf, 0.0, 1.0, -torch.inf]]), -1)
-    assert choose(logp, [Rule()], [uniform]).item() in (1, 2)
-    assert choose(logp, [Rule(top_p=0.999)], [uniform]).item() in (1, 2)
+    assert sample_tokens(logp, [TokenSamplingParams()], [uniform]).item() in (1, 2)
+    assert sample_tokens(logp, [TokenSamplingParams(top_p=0.999)], [uniform]).item() in (1, 2)

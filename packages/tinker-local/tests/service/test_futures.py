@@ -57,10 +57,10 @@ def test_a_result_can_be_had_again_until_a_while_after_it_was_read():
         future = table.open("x", 1, answer)
         assert await table.wait(future, 1) == {"answer": 42}
         clock.now = KEEP_READ_S
-        table.sweep()
+        table.drop_old()
         assert await table.wait(table.by_id[future.id], 1) == {"answer": 42}
         clock.now = 2 * KEEP_READ_S + 1
-        table.sweep()
+        table.drop_old()
         assert not table.by_id
         assert not table.by_key
 
@@ -74,10 +74,10 @@ def test_a_result_that_nobody_reads_is_kept_longer_but_not_for_ever():
         future = table.open("x", 1, answer)
         await future.done.wait()
         clock.now = KEEP_UNREAD_S
-        table.sweep()
+        table.drop_old()
         assert table.by_id
         clock.now = KEEP_UNREAD_S + 1
-        table.sweep()
+        table.drop_old()
         assert not table.by_id
 
     run(scenario)
@@ -89,7 +89,7 @@ def test_what_is_not_finished_is_never_swept():
         table = FutureTable(clock)
         future = table.open("x", 1, never)
         clock.now = 10 * KEEP_UNREAD_S
-        table.sweep()
+        table.drop_old()
         assert await table.wait(future, 0.001) is None
         table.fail_all(RequestError("over"))
 

@@ -7,7 +7,13 @@ from attrs import define
 
 from tinker_local.errors import GoneError, NotFoundError, RequestError
 from tinker_local.request_types import LoraSpec
-from tinker_local.service.sessions import Model, Registry, SamplerRecord, child_id, string_values
+from tinker_local.service.sessions import (
+    ModelRecord,
+    SamplerRecord,
+    SessionRegistry,
+    child_id,
+    string_values,
+)
 
 
 @define
@@ -25,7 +31,7 @@ def clock():
 
 @pytest.fixture
 def registry(clock):
-    return Registry(timeout_s=60.0, clock=clock)
+    return SessionRegistry(timeout_s=60.0, clock=clock)
 
 
 @pytest.fixture
@@ -33,7 +39,7 @@ def session(registry):
     """One session with one model and one sampler."""
     opened = registry.open_session({"who": "me"}, "a name")
     registry.add_model(
-        Model(
+        ModelRecord(
             id=child_id(opened.id, "train", 0),
             session_id=opened.id,
             base_model="tiny",
@@ -66,19 +72,19 @@ def test_a_model_is_named_as_the_sdk_names_it():
 
 def test_a_client_that_falls_silent_is_noticed(registry, session, clock):
     clock.now = 60.0
-    assert registry.silent() == []
+    assert registry.timed_out() == []
     clock.now = 61.0
-    assert registry.silent() == [session.id]
+    assert registry.timed_out() == [session.id]
 
 
 def test_a_heartbeat_or_any_use_is_a_sign_of_life(registry, session, clock):
     clock.now = 50.0
     registry.model(session.model_ids[0])
     clock.now = 100.0
-    assert registry.silent() == []
+    assert registry.timed_out() == []
     registry.live_session(session.id)
     clock.now = 150.0
-    assert registry.silent() == []
+    assert registry.timed_out() == []
 
 
 def test_an_ended_session_takes_its_models_and_samplers_along(registry, session):

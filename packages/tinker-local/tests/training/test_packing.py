@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from tinker_local.training.packing import Rows, pack
+from tinker_local.training.packing import LossInputs, pack
 
 
-def rows(index: int, length: int) -> Rows:
+def rows(index: int, length: int) -> LossInputs:
     tokens = torch.zeros(length, dtype=torch.long)
-    return Rows(index=index, tokens=tokens, targets=tokens[:, None], columns={}, shape=(length,))
+    return LossInputs(
+        index=index, tokens=tokens, targets=tokens[:, None], inputs={}, shape=(length,)
+    )
 
 
 def test_a_pack_holds_no_more_than_its_budget_and_equal_lengths_are_neighbours():

@@ -199,12 +199,12 @@ def test_a_ragged_batch_is_its_datums_one_by_one(trained, datum, request_of, acc
 @pytest.mark.parametrize(
     "setting",
     [
-        (forward_backward, "PACK_TOKENS", 10),
-        (forward_backward, "RECOMPUTE_TOKENS", 2),
-        (base_model, "_CHUNK_FLOATS", 700),
+        (forward_backward, "MICRO_BATCH_TOKENS", 10),
+        (forward_backward, "CHECKPOINTING_TOKENS", 2),
+        (base_model, "CHUNK_FLOATS", 700),
     ],
 )
-def test_packing_recomputing_and_chunking_do_not_change_the_result(
+def test_packing_activation_checkpointing_and_chunking_do_not_change_the_result(
     monkeypatch, trained, datum, request_of, accumulated, setting
 ):
     data = [datum(n, n, weights=random_weights(n)) for n in LENGTHS]

@@ -1,61 +1,54 @@
-"""Who may come in: a key, or the short-lived token (JWT) that the SDK trades it for."""
+"""Authentication: a key, or the short-lived token (JWT) that the SDK gets for the key."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
-import json
 import time
-from typing import Any
 
+import jwt
 from starlette.requests import Request
 
 from tinker_local.errors import ForbiddenError, UnauthorizedError
 
 LIFETIME_S = 24 * 3600
 USER = {"sub": "tml:organization_user:local", "org_id": "local", "email": "me@localhost"}
-"""There is one user: whoever runs the engine."""
+"""The only user: whoever runs the engine."""
+_ALGORITHM = "HS256"
 
 
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _sign(text: str, key: str | None) -> str:
-    return _encode(hmac.digest((key or "").encode(), text.encode(), hashlib.sha256))
+def _signing_key(key: str | None) -> bytes:
+    """A key of the length that HS256 needs."""
+    return hashlib.sha256((key or "").encode()).digest()
 
 
 def make_token(key: str | None) -> str:
-    """A JWT that this key vouches for, valid across restarts of the server."""
+    """A JWT signed with this key. It stays valid when the server restarts."""
     issued = int(time.time())
     claims = {**USER, "iss": "tinker-local", "iat": issued, "exp": issued + LIFETIME_S}
-    parts: list[dict[str, Any]] = [{"alg": "HS256", "typ": "JWT"}, claims]
-    text = ".".join(_encode(json.dumps(part).encode()) for part in parts)
-    return f"{text}.{_sign(text, key)}"
+    return jwt.encode(claims, _signing_key(key), _ALGORITHM)
 
 
 def is_valid_token(token: str, key: str | None) -> bool:
-    """Whether the key vouches for this JWT and it has not run out."""
-    text, _, signature = token.rpartition(".")
-    if not hmac.compare_digest(signature.encode(), _sign(text, key).encode()):
+    """The JWT is signed with this key and has not expired."""
+    try:
+        jwt.decode(token, _signing_key(key), [_ALGORITHM], options={"require": ["exp"]})
+    except jwt.InvalidTokenError:
         return False
-    payload = text.split(".")[1]  # ours, since the signature is
-    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return bool(claims["exp"] > time.time())
+    return True
 
 
 def _bearer(request: Request) -> str:
-    """The key as OpenAI's clients send it."""
+    """The key in the header that OpenAI's clients use."""
     kind, _, given = request.headers.get("authorization", "").partition(" ")
     return given.strip() if kind.lower() == "bearer" else ""
 
 
 def check(request: Request, key: str | None) -> None:
-    """Raise unless the request may come in.
+    """Raise unless the request is authenticated.
 
-    Without a key everyone on this machine may, but not the pages in their browsers: those say
-    where they come from.
+    Without a key, every program on this machine is admitted, but not web pages in its browsers:
+    those send their origin.
     """
     if key is None:
         if "origin" in request.headers:

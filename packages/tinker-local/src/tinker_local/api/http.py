@@ -1,6 +1,6 @@
-"""HTTP around the routes: reading bodies, writing JSON, and one answer for everything that fails.
+"""HTTP around the routes: reading bodies, writing JSON, and one reply for everything that fails.
 
-No answer is a 5xx: the SDK repeats those for minutes, and on `retrieve_future` for ever.
+No reply is a 5xx: the SDK repeats those for minutes, and on `retrieve_future` without end.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 import logging
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
 from starlette.requests import ClientDisconnect, Request
@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tinker_local.api import auth
-from tinker_local.api.json_bodies import parse_json
+from tinker_local.api.json_bodies import decode_body
 from tinker_local.errors import (
     ForbiddenError,
     GoneError,
@@ -30,10 +30,11 @@ from tinker_local.errors import (
 from tinker_local.service.service import Service
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 API = "/api/v1"
 MAX_BODY = 1 << 30
-"""Bytes of one request; the client configuration keeps the SDK well below."""
+"""Bytes of one request. The client configuration keeps the SDK well below."""
 STATUS: dict[type[RequestError], int] = {
     UnauthorizedError: 401,
     ForbiddenError: 403,
@@ -45,91 +46,93 @@ STATUS: dict[type[RequestError], int] = {
 
 @frozen
 class Call:
-    """One request at the door."""
+    """One request to a route."""
 
     service: Service
     request: Request
     raw: bytes
+    """The body."""
 
-    @property
-    def body(self) -> dict[str, Any]:
-        return parse_json(self.raw)
+    def body(self, body_type: type[T]) -> T:
+        """The JSON body as a struct."""
+        return decode_body(self.raw, body_type)
 
-    def place(self, name: str) -> str:
-        """A part of the path."""
+    def path_parameter(self, name: str) -> str:
+        """A part of the URL's path."""
         return str(self.request.path_params[name])
 
 
 Handler = Callable[[Call], Awaitable[dict[str, Any] | Response]]
 
 
-def _spell(value: Any) -> Any:
-    """Non-finite numbers as the strings that the SDK's models read; JSON has no others."""
-    if isinstance(value, dict):
-        return {key: _spell(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_spell(item) for item in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def json_response(
     value: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
+    """A JSON reply."""
     try:
         content = json.dumps(value, allow_nan=False)
     except ValueError:
-        content = json.dumps(_spell(value))
+        content = json.dumps(_with_finite_numbers(value))
     return Response(content, status, headers, "application/json")
 
 
-def refusal(error: RequestError) -> Response:
-    """The answer to a request that cannot be served."""
+def _with_finite_numbers(value: Any) -> Any:
+    """Non-finite numbers as strings, which JSON can hold and the SDK's models read."""
+    if isinstance(value, dict):
+        return {key: _with_finite_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_finite_numbers(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def error_response(error: RequestError) -> Response:
+    """The reply to a request that cannot be served."""
     headers = None
     if isinstance(error, UnauthorizedError):
-        headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # the SDK fetches a new one
+        headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # the SDK gets a new token
     return json_response({"detail": str(error)}, STATUS.get(type(error), 400), headers)
 
 
-async def _read(request: Request) -> bytes:
+async def _read_body(request: Request) -> bytes:
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
-        raise RequestError(f"bodies are taken as they are, not with content-encoding {encoding!r}")
-    pieces, size = [], 0
-    async for piece in request.stream():
-        pieces.append(piece)
-        size += len(piece)
+        raise RequestError(f"unsupported content-encoding {encoding!r}: send the body uncompressed")
+    parts, size = [], 0
+    async for part in request.stream():
+        parts.append(part)
+        size += len(part)
         if size > MAX_BODY:
-            raise TooLargeError(f"the body is over the limit of {MAX_BODY} bytes")
-    return b"".join(pieces)
+            raise TooLargeError(f"the body exceeds the limit of {MAX_BODY} bytes")
+    return b"".join(parts)
 
 
 def route(
     path: str,
     handler: Handler,
     *methods: str,
-    open_door: bool = False,
+    public: bool = False,
     prefix: str = API,
-    refuse: Callable[[RequestError], Response] = refusal,
+    on_error: Callable[[RequestError], Response] = error_response,
 ) -> Route:
-    """A route under the API's prefix; `open_door` needs no key."""
+    """A route under the API's prefix. A public one needs no key."""
 
     async def endpoint(request: Request) -> Response:
         service: Service = request.app.state.service
         try:
-            if not open_door:
+            if not public:
                 auth.check(request, service.settings.key)
-            answer = await handler(Call(service, request, await _read(request)))
+            reply = await handler(Call(service, request, await _read_body(request)))
         except RequestError as error:
-            return refuse(error)
+            return on_error(error)
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody is there to read it
-        return answer if isinstance(answer, Response) else json_response(answer)
+            return Response(status_code=400)  # no client is left to read it
+        return reply if isinstance(reply, Response) else json_response(reply)
 
     return Route(f"{prefix}{path}", endpoint, methods=list(methods))
 
 
-class Guard:
-    """Around the whole application: a bug in a route becomes a logged 400 with a reason."""
+class ErrorMiddleware:
+    """Turns a bug in a route into a logged 400 with a reason."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -137,13 +140,13 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
-        async def watch(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
 
         try:
-            await self.app(scope, receive, watch)
+            await self.app(scope, receive, send_and_note)
         except Exception as error:
             if scope["type"] != "http" or started:
                 raise

@@ -1,7 +1,6 @@
-"""Protobuf bytes <-> the plain values of the engine.
+"""Protobuf messages <-> requests and results.
 
-Arrays travel as raw little-endian bytes. Whatever does not fit raises `RequestError`, naming the
-datum and the field.
+Arrays travel as raw little-endian bytes. A RequestError names the datum and the field.
 """
 
 from __future__ import annotations
@@ -12,23 +11,27 @@ from typing import Any
 
 import numpy as np
 from attrs import frozen
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from tinker_local.api.protobuf_schema import MESSAGES
+from tinker_local.api import wire_pb2
 from tinker_local.errors import RequestError
 from tinker_local.request_types import Datum, LossRequest, LossResult, SampleResult, TopK
 
-FLOAT32, INT64, INT32, BFLOAT16 = 1, 2, 3, 4
-ITEM_TYPES = {FLOAT32: "<f4", INT64: "<i8", INT32: "<i4", BFLOAT16: "<u2"}
-STOP_REASONS = {"stop": 0, "length": 1}
+ITEM_TYPES: dict[int, str] = {
+    wire_pb2.DTYPE_FLOAT32: "<f4",
+    wire_pb2.DTYPE_INT64: "<i8",
+    wire_pb2.DTYPE_INT32: "<i4",
+    wire_pb2.DTYPE_BFLOAT16: "<u2",
+}
+STOP_REASONS = {"stop": wire_pb2.STOP_REASON_STOP, "length": wire_pb2.STOP_REASON_LENGTH}
 MAX_TENSOR_ELEMENTS = 1 << 26
-"""Of one densified tensor (256 MiB in float32): a few bytes of CSR must not claim all memory."""
+"""Of a dense tensor (256 MiB in float32), so that a few bytes of CSR cannot claim all memory."""
 
 
 @frozen(kw_only=True, eq=False)
 class CsrLayout:
-    """Which cells of a sparse matrix are listed, so that an answer can use the same cells."""
+    """The listed cells of a sparse matrix, so that a reply can list the same cells."""
 
     crow: NDArray[np.int64]
     columns: NDArray[np.int64]
@@ -39,36 +42,36 @@ class CsrLayout:
         return np.repeat(np.arange(len(self.crow) - 1), np.diff(self.crow))
 
 
-def check_csr(layout: CsrLayout, shape: tuple[int, ...], listed: int, where: str) -> None:
-    """Raise unless the layout lists `listed` cells inside a matrix of this shape."""
+def check_csr(layout: CsrLayout, shape: tuple[int, ...], listed: int, place: str) -> None:
+    """RequestError unless the layout lists `listed` cells of a matrix of this shape."""
     if len(shape) != 2 or min(shape) < 0:
-        raise RequestError(f"{where}: a sparse tensor needs a 2-D shape, got {list(shape)}")
+        raise RequestError(f"{place}: a sparse tensor needs a 2-D shape, not {list(shape)}")
     if math.prod(shape) > MAX_TENSOR_ELEMENTS:
         raise RequestError(
-            f"{where}: shape {list(shape)} is over the limit of {MAX_TENSOR_ELEMENTS} elements"
+            f"{place}: shape {list(shape)} exceeds the limit of {MAX_TENSOR_ELEMENTS} elements"
         )
     crow, columns = layout.crow, layout.columns
     if len(crow) != shape[0] + 1 or crow[0] != 0 or crow[-1] != listed or len(columns) != listed:
         raise RequestError(
-            f"{where}: CSR indices do not fit: {len(crow)} row pointers, {len(columns)} columns, "
+            f"{place}: CSR indices do not fit: {len(crow)} row pointers, {len(columns)} columns, "
             f"{listed} values, shape {list(shape)}"
         )
     if (np.diff(crow) < 0).any() or (columns < 0).any() or (columns >= shape[1]).any():
-        raise RequestError(f"{where}: a CSR index lies outside shape {list(shape)}")
+        raise RequestError(f"{place}: a CSR index is outside shape {list(shape)}")
 
 
-def parse_loss_request(body: bytes) -> Any:
-    """The protobuf message, its tensors still raw; `decode_loss_request` reads those."""
-    message = MESSAGES["ForwardBackwardRequest"]()
+def parse_loss_request(body: bytes) -> wire_pb2.ForwardBackwardRequest:
+    """The message of a forward_backward request. `decode_loss_request` reads its tensors."""
+    message = wire_pb2.ForwardBackwardRequest()
     try:
         message.ParseFromString(body)
     except DecodeError as error:
-        raise RequestError(f"forward_backward: not a protobuf request: {error}") from error
+        raise RequestError(f"the body is not a protobuf ForwardBackwardRequest: {error}") from error
     return message
 
 
-def decode_loss_request(message: Any) -> LossRequest:
-    """The values of a parsed forward_backward request."""
+def decode_loss_request(message: wire_pb2.ForwardBackwardRequest) -> LossRequest:
+    """The request in a message."""
     data = tuple(_decode_datum(row, f"datum {index}") for index, row in enumerate(message.data))
     config: dict[str, float | str] = dict(message.loss_fn_config)
     for name, value in message.loss_fn_config_v2.items():
@@ -81,63 +84,67 @@ def decode_loss_request(message: Any) -> LossRequest:
     )
 
 
-def _decode_datum(message: Any, where: str) -> Datum:
-    pieces = [_decode_chunk(chunk, where) for chunk in message.model_input]
-    tokens = np.concatenate(pieces) if pieces else np.zeros(0, np.int64)
+def _decode_datum(message: wire_pb2.Datum, place: str) -> Datum:
+    chunks = [_decode_chunk(chunk, place) for chunk in message.model_input]
+    tokens = np.concatenate(chunks) if chunks else np.zeros(0, np.int64)
     inputs = {
-        name: decode_tensor(tensor, f"{where}, {name}")
+        name: decode_tensor(tensor, f"{place}, {name}")
         for name, tensor in message.loss_fn_inputs.items()
     }
     return Datum(tokens=tokens, inputs=inputs)
 
 
-def _decode_chunk(chunk: Any, where: str) -> NDArray[np.int64]:
+def _decode_chunk(chunk: wire_pb2.Chunk, place: str) -> NDArray[np.int64]:
     kind = chunk.WhichOneof("chunk")
     if kind != "encoded_text":
-        raise RequestError(f"{where}: this engine reads text only, not a chunk of kind {kind}")
-    return _array(chunk.encoded_text.tokens, INT32, f"{where}, tokens").astype(np.int64)
+        raise RequestError(f"{place}: unsupported chunk type {kind!r}: this engine reads text only")
+    tokens = _decode_array(chunk.encoded_text.tokens, wire_pb2.DTYPE_INT32, f"{place}, tokens")
+    return tokens.astype(np.int64)
 
 
-def _array(raw: bytes, dtype: int, where: str) -> NDArray[Any]:
+def _decode_array(raw: bytes, dtype: int, place: str) -> NDArray[Any]:
     """Shape (n,), widened to float32 or int64."""
     if dtype not in ITEM_TYPES:
-        raise RequestError(f"{where}: unknown dtype {dtype}")
+        raise RequestError(f"{place}: unknown dtype {dtype}")
     item = np.dtype(ITEM_TYPES[dtype])
     if len(raw) % item.itemsize:
-        raise RequestError(f"{where}: {len(raw)} bytes are not whole items of {item.itemsize}")
+        raise RequestError(f"{place}: {len(raw)} bytes are not whole items of {item.itemsize}")
     values = np.frombuffer(raw, item)
-    if dtype == BFLOAT16:
+    if dtype == wire_pb2.DTYPE_BFLOAT16:
         return (values.astype(np.uint32) << 16).view(np.float32)
-    return values.astype(np.int64) if dtype == INT32 else values
+    return values.astype(np.int64) if dtype == wire_pb2.DTYPE_INT32 else values
 
 
-def decode_tensor(message: Any, where: str) -> NDArray[Any]:
-    """A dense array of the message's shape; CSR cells that are not listed are 0."""
+def decode_tensor(message: wire_pb2.Tensor, place: str) -> NDArray[Any]:
+    """A dense array of the message's shape. CSR cells that are not listed are 0."""
     shape = tuple(message.shape)
     if message.WhichOneof("encoding") == "sparse_csr":
-        return _decode_csr(message.sparse_csr, message.dtype, shape, where)
-    values = _array(message.dense, message.dtype, where)
+        return _decode_csr(message.sparse_csr, message.dtype, shape, place)
+    values = _decode_array(message.dense, message.dtype, place)
     if not shape:
         return values
     if min(shape) < 0 or math.prod(shape) != len(values):
-        raise RequestError(f"{where}: {len(values)} values do not fill shape {list(shape)}")
+        raise RequestError(f"{place}: {len(values)} values do not fill shape {list(shape)}")
     return values.reshape(shape)
 
 
-def _decode_csr(csr: Any, dtype: int, shape: tuple[int, ...], where: str) -> NDArray[Any]:
-    values = _array(csr.values, dtype, where)
+def _decode_csr(
+    csr: wire_pb2.SparseCsr, dtype: int, shape: tuple[int, ...], place: str
+) -> NDArray[Any]:
+    values = _decode_array(csr.values, dtype, place)
     layout = CsrLayout(
-        crow=_array(csr.crow_indices, INT64, where), columns=_array(csr.col_indices, INT64, where)
+        crow=_decode_array(csr.crow_indices, wire_pb2.DTYPE_INT64, place),
+        columns=_decode_array(csr.col_indices, wire_pb2.DTYPE_INT64, place),
     )
-    check_csr(layout, shape, len(values), where)
+    check_csr(layout, shape, len(values), place)
     dense = np.zeros(shape, values.dtype)
     dense[layout.rows, layout.columns] = values
     return dense
 
 
 def encode_loss_result(result: LossResult) -> bytes:
-    """A ForwardBackwardOutput: neighbours with equal names and trailing shapes share a record."""
-    message = MESSAGES["ForwardBackwardOutput"](loss_fn_output_type="ArrayRecord")
+    """A ForwardBackwardOutput. Neighbours with equal names and trailing shapes share a record."""
+    message = wire_pb2.ForwardBackwardOutput(loss_fn_output_type="ArrayRecord")
     for _, group in groupby(result.outputs, key=_layout):
         outputs = list(group)
         record = message.loss_fn_outputs.add(type_tag="ArrayRecord", num_datums=len(outputs))
@@ -152,17 +159,17 @@ def _layout(output: dict[str, NDArray[np.float32]]) -> tuple[tuple[str, tuple[in
     return tuple((name, array.shape[1:]) for name, array in output.items())
 
 
-def _encode_batch(field: Any, arrays: list[NDArray[np.float32]]) -> None:
+def _encode_batch(message: wire_pb2.BatchedTensor, arrays: list[NDArray[np.float32]]) -> None:
     blobs = [np.ascontiguousarray(array, "<f4").tobytes() for array in arrays]
-    field.data = b"".join(blobs)
-    field.offsets = np.cumsum([0, *map(len, blobs)]).astype("<i8").tobytes()
-    field.dtype = FLOAT32
-    field.trailing_shape.extend(arrays[0].shape[1:])
+    message.data = b"".join(blobs)
+    message.offsets = np.cumsum([0, *map(len, blobs)]).astype("<i8").tobytes()
+    message.dtype = wire_pb2.DTYPE_FLOAT32
+    message.trailing_shape.extend(arrays[0].shape[1:])
 
 
 def encode_sample_result(result: SampleResult, csr: CsrLayout | None = None) -> bytes:
-    """A SampleResponse; `csr` is the layout that the target tokens came in, if they were sparse."""
-    message = MESSAGES["SampleResponse"](prompt_cache_hit_tokens=result.cached_tokens)
+    """A SampleResponse. `csr` is the layout of the target tokens, if they were sparse."""
+    message = wire_pb2.SampleResponse(prompt_cache_hit_tokens=result.cached_tokens)
     for sequence in result.sequences:
         row = message.sequences.add(
             stop_reason=STOP_REASONS[sequence.stop_reason],
@@ -178,29 +185,32 @@ def encode_sample_result(result: SampleResult, csr: CsrLayout | None = None) -> 
     if result.target_prompt_logprobs is not None:
         _encode_targets(message.target_prompt_logprobs, result.target_prompt_logprobs, csr)
     if result.alt_tokens is not None and result.alt_logprobs is not None:
-        _encode_dense(message.prompt_alt_tokens.tokens, result.alt_tokens, INT32)
-        _encode_dense(message.prompt_alt_tokens.logprobs, result.alt_logprobs, FLOAT32)
+        alternatives = message.prompt_alt_tokens
+        _encode_dense(alternatives.tokens, result.alt_tokens, wire_pb2.DTYPE_INT32)
+        _encode_dense(alternatives.logprobs, result.alt_logprobs, wire_pb2.DTYPE_FLOAT32)
     return bytes(message.SerializeToString())
 
 
-def _encode_topk(field: Any, topk: TopK) -> None:
-    field.token_ids = topk.ids.astype("<i4").tobytes()
-    field.logprobs = topk.logprobs.astype("<f4").tobytes()
-    field.length, field.k = topk.ids.shape
+def _encode_topk(message: wire_pb2.TopkLogprobs, topk: TopK) -> None:
+    message.token_ids = topk.ids.astype("<i4").tobytes()
+    message.logprobs = topk.logprobs.astype("<f4").tobytes()
+    message.length, message.k = topk.ids.shape
 
 
-def _encode_dense(field: Any, array: NDArray[Any], dtype: int) -> None:
-    field.dense = array.astype(ITEM_TYPES[dtype]).tobytes()
-    field.dtype = dtype
-    field.shape.extend(array.shape)
+def _encode_dense(message: wire_pb2.Tensor, array: NDArray[Any], dtype: wire_pb2.DType) -> None:
+    message.dense = array.astype(ITEM_TYPES[dtype]).tobytes()
+    message.dtype = dtype
+    message.shape.extend(array.shape)
 
 
-def _encode_targets(field: Any, logprobs: NDArray[np.float32], csr: CsrLayout | None) -> None:
+def _encode_targets(
+    message: wire_pb2.Tensor, logprobs: NDArray[np.float32], csr: CsrLayout | None
+) -> None:
     if csr is None:
-        _encode_dense(field, logprobs, FLOAT32)
+        _encode_dense(message, logprobs, wire_pb2.DTYPE_FLOAT32)
         return
-    field.sparse_csr.values = logprobs[csr.rows, csr.columns].astype("<f4").tobytes()
-    field.sparse_csr.crow_indices = csr.crow.astype("<i8").tobytes()
-    field.sparse_csr.col_indices = csr.columns.astype("<i8").tobytes()
-    field.dtype = FLOAT32
-    field.shape.extend(logprobs.shape)
+    message.sparse_csr.values = logprobs[csr.rows, csr.columns].astype("<f4").tobytes()
+    message.sparse_csr.crow_indices = csr.crow.astype("<i8").tobytes()
+    message.sparse_csr.col_indices = csr.columns.astype("<i8").tobytes()
+    message.dtype = wire_pb2.DTYPE_FLOAT32
+    message.shape.extend(logprobs.shape)

@@ -1,10 +1,11 @@
-"""A GGUF file of the llama architecture becomes a Hugging Face folder, without torch.
+"""Converting a GGUF file of the llama architecture into a Hugging Face folder, without torch.
 
-Why not transformers' own loader: it needs torch, takes 20 s at every start, and drops the `Digits`
-step of SmolLM2's tokenizer, so that spaces before digits, and digits beyond 0-9, come out wrong.
+The loader of transformers is not used: it needs torch, takes 20 s at every start, and drops the
+`Digits` step of SmolLM2's tokenizer, so that spaces before digits, and digits beyond 0-9, come out
+wrong.
 
-The weights are stored as the float32 values that the file's blocks stand for, exactly. bfloat16
-would halve the folder but round them a second time.
+The weights are stored as the exact float32 values of the file's blocks. bfloat16 would halve the
+folder but round them a second time.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _PER_LAYER = {
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }
-_CONTROL, _USER_DEFINED = 3, 4  # llama.cpp's token types; every other type is ordinary text
+_CONTROL, _USER_DEFINED = 3, 4  # llama.cpp's token types; all other types are ordinary text
 
 _BYTE_LEVEL = {
     "type": "ByteLevel",
@@ -46,7 +47,7 @@ _BYTE_LEVEL = {
     "use_regex": True,
 }
 _DIGITS = {"type": "Digits", "individual_digits": True}
-# By `tokenizer.ggml.pre`. Any other name is refused: a guess would tokenize almost rightly.
+# By `tokenizer.ggml.pre`. Other names are refused: a guess would be wrong for some texts.
 _PRE_TOKENIZERS: dict[str, dict[str, Any]] = {
     "gpt-2": _BYTE_LEVEL,
     "smollm": {"type": "Sequence", "pretokenizers": [_DIGITS, _BYTE_LEVEL]},
@@ -54,14 +55,14 @@ _PRE_TOKENIZERS: dict[str, dict[str, Any]] = {
 
 
 class UnsupportedGgufError(ValueError):
-    """A GGUF file that would be converted wrongly; the text names the file and the reason."""
+    """A GGUF file that cannot be converted exactly. The message names the file and the reason."""
 
 
 def convert(source: Path, folder: Path) -> None:
     """Write config, weights, tokenizer, chat template and model card into a new folder.
 
-    The folder appears whole or not at all; what a killed conversion left beside it is removed.
-    Holds all weights in memory. Raises `UnsupportedGgufError`.
+    The folder is written whole or not at all; what a killed conversion left is removed. Holds all
+    weights in memory. Raises `UnsupportedGgufError`.
     """
     reader = gguf.GGUFReader(source)
     metadata = {name: field.contents() for name, field in reader.fields.items()}
@@ -74,7 +75,7 @@ def convert(source: Path, folder: Path) -> None:
         _flush(partial)
         partial.rename(folder)
     except KeyError as error:
-        raise UnsupportedGgufError(f"{source}: no metadata {error}") from error
+        raise UnsupportedGgufError(f"{source}: missing metadata {error}") from error
     except UnsupportedGgufError as error:
         raise UnsupportedGgufError(f"{source}: {error}") from error
     finally:
@@ -82,7 +83,7 @@ def convert(source: Path, folder: Path) -> None:
 
 
 def _write(reader: gguf.GGUFReader, metadata: dict[str, Any], folder: Path) -> None:
-    _refuse_what_would_come_out_wrong(metadata)
+    _check_supported(metadata)
     weights = _weights(reader, metadata)
     config = _config(metadata, weights)
     documents = {
@@ -98,13 +99,13 @@ def _write(reader: gguf.GGUFReader, metadata: dict[str, Any], folder: Path) -> N
 
 
 def _flush(folder: Path) -> None:
-    """Make the files outlast a power cut, so that the rename never shows half of one."""
+    """Sync the files, so that the rename never shows half of one after a power cut."""
     for path in folder.iterdir():
         with path.open("rb+") as file:
             os.fsync(file.fileno())
 
 
-def _refuse_what_would_come_out_wrong(metadata: dict[str, Any]) -> None:
+def _check_supported(metadata: dict[str, Any]) -> None:
     expected: dict[str, tuple[Any, ...]] = {
         "general.architecture": ("llama",),
         "tokenizer.ggml.model": ("gpt2",),
@@ -123,7 +124,7 @@ def _refuse_what_would_come_out_wrong(metadata: dict[str, Any]) -> None:
 
 
 def _weights(reader: gguf.GGUFReader, metadata: dict[str, Any]) -> dict[str, NDArray[np.float32]]:
-    """Each tensor under its Hugging Face name, rows first."""
+    """The tensors by their Hugging Face names, rows first."""
     heads = {
         "self_attn.q_proj.weight": metadata["llama.attention.head_count"],
         "self_attn.k_proj.weight": metadata["llama.attention.head_count_kv"],
@@ -136,7 +137,7 @@ def _weights(reader: gguf.GGUFReader, metadata: dict[str, Any]) -> dict[str, NDA
         weight = values.reshape(shape)
         kind = name.split(".", 3)[-1]
         if kind in heads:
-            weight = _halves_apart(weight, heads[kind])
+            weight = _unpermute(weight, heads[kind])
         weights[name] = np.ascontiguousarray(weight)
     return weights
 
@@ -147,13 +148,13 @@ def _huggingface_name(name: str) -> str:
     match name.split("."):
         case ["blk", layer, kind, "weight"] if kind in _PER_LAYER:
             return f"model.layers.{layer}.{_PER_LAYER[kind]}.weight"
-    raise UnsupportedGgufError(f"tensor {name} is not one of a plain llama model")
+    raise UnsupportedGgufError(f"tensor {name} is not part of a llama model")
 
 
-def _halves_apart(weight: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
-    """Undo llama.cpp's order of the rows of a query or key projection.
+def _unpermute(weight: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
+    """Undo llama.cpp's permutation of the rows of a query or key projection.
 
-    The rotation pairs two of a head's d rows: 2i and 2i + 1 there, i and i + d/2 in transformers.
+    RoPE rotates pairs of a head's d rows: 2i and 2i + 1 there, i and i + d/2 in transformers.
     """
     rows, columns = weight.shape
     pairs = weight.reshape(heads, rows // heads // 2, 2, columns)
@@ -161,7 +162,7 @@ def _halves_apart(weight: NDArray[np.float32], heads: int) -> NDArray[np.float32
 
 
 def _shortest(number: float) -> float:
-    """The decimal that the file's float32 was made from: 9.999999747378752e-06 -> 1e-05."""
+    """The shortest decimal of a float32: 9.999999747378752e-06 -> 1e-05."""
     return float(str(np.float32(number)))
 
 
@@ -237,7 +238,7 @@ def _tokenizer(metadata: dict[str, Any]) -> dict[str, Any]:
 def _tokenizer_config(metadata: dict[str, Any]) -> dict[str, Any]:
     tokens = metadata["tokenizer.ggml.tokens"]
     return {
-        # Any class of a family's own would put that family's pre-tokenizer in place of the file's.
+        # A family's own class would replace the file's pre-tokenizer by that of the family.
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": tokens[metadata["tokenizer.ggml.bos_token_id"]],
         "eos_token": tokens[metadata["tokenizer.ggml.eos_token_id"]],

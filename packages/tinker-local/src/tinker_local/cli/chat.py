@@ -1,11 +1,14 @@
-"""A conversation in the terminal, over the engine's own OpenAI-compatible route.
+"""`tinker-local chat`: a conversation in the terminal, over the engine's OpenAI-compatible route.
 
-Ctrl-C ends an answer, or clears the line; Ctrl-D ends the conversation.
+Ctrl-C cuts off a reply, or clears the line; Ctrl-D ends the conversation.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import json
+import logging
 import sys
 import urllib.error
 import urllib.parse
@@ -16,22 +19,45 @@ from typing import Any
 
 from attrs import define, field
 
+from tinker_local import catalog
+from tinker_local.child_process import EngineStartError, start_engine
 from tinker_local.errors import RequestError
+from tinker_local.loopback import url_opener
+from tinker_local.storage.checkpoint_path import SCHEME
 
-HELP = "/clear forgets the conversation, /exit or Ctrl-D ends it, Ctrl-C ends an answer"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+HELP = "/clear forgets the conversation, /exit or Ctrl-D ends it, Ctrl-C cuts off a reply"
+
+
+def run(options: argparse.Namespace) -> None:
+    """Chat, with a running engine or one that is started for it."""
+    fields = {"temperature": options.temperature, "max_tokens": options.max_tokens}
+    with contextlib.ExitStack() as stack:
+        url, key = options.url, options.key
+        if url is None:
+            logging.basicConfig(level="INFO", format="%(message)s")  # shows downloads
+            if not options.model.startswith(SCHEME):
+                catalog.resolve(options.model)
+            print("starting an engine ...", file=sys.stderr)
+            try:
+                engine = stack.enter_context(start_engine())
+            except EngineStartError as error:
+                raise RequestError(str(error)) from error
+            url, key = engine.base_url, engine.api_key
+        conversation = Conversation(url, key, options.model, options.system, fields)
+        conversation.check()
+        talk(conversation)
 
 
 @define(eq=False)
 class Conversation:
-    """One model, and what has been said so far."""
+    """A model, and the messages so far."""
 
     url: str
     """Of the engine."""
     key: str | None
     model: str
     system: str | None = None
-    options: dict[str, Any] = field(factory=dict)
+    fields: dict[str, Any] = field(factory=dict)
     """Further fields of every request, such as temperature."""
     messages: list[dict[str, str]] = field(init=False)
 
@@ -39,7 +65,7 @@ class Conversation:
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Start again with the system message."""
         self.messages = [{"role": "system", "content": self.system}] if self.system else []
 
     def check(self) -> None:
@@ -48,26 +74,26 @@ class Conversation:
             pass
 
     def ask(self, text: str) -> Generator[str, None, None]:
-        """The answer in pieces; an answer that is interrupted stays as far as it came."""
+        """The parts of the reply. What was read of an interrupted reply stays in the messages."""
         self.messages.append({"role": "user", "content": text})
-        pieces: list[str] = []
+        parts: list[str] = []
         try:
-            for piece in self._stream():
-                pieces.append(piece)
-                yield piece
+            for part in self._stream():
+                parts.append(part)
+                yield part
         except RequestError:
-            self.messages.pop()  # it was not answered
+            self.messages.pop()  # there is no reply to it
             raise
         except (KeyboardInterrupt, GeneratorExit):
-            self._keep(pieces)
+            self._add_reply(parts)
             raise
-        self._keep(pieces)
+        self._add_reply(parts)
 
-    def _keep(self, pieces: list[str]) -> None:
-        self.messages.append({"role": "assistant", "content": "".join(pieces)})
+    def _add_reply(self, parts: list[str]) -> None:
+        self.messages.append({"role": "assistant", "content": "".join(parts)})
 
     def _stream(self) -> Iterator[str]:
-        body = {"model": self.model, "messages": self.messages, "stream": True, **self.options}
+        body = {"model": self.model, "messages": self.messages, "stream": True, **self.fields}
         with self._open("/chat/completions", body) as response:
             for line in response:
                 _, found, data = line.decode().strip().partition("data: ")
@@ -80,16 +106,14 @@ class Conversation:
                     yield choice["delta"].get("content") or ""
 
     def _open(self, path: str, body: dict[str, Any] | None) -> Any:
-        """The engine's response; leaving it hangs up."""
+        """The engine's response. Closing it cancels the reply."""
         headers = {"Content-Type": "application/json"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url.rstrip('/')}/v1{path}", data, headers)
-        local = urllib.parse.urlsplit(self.url).hostname in LOOPBACK
-        proxies = [urllib.request.ProxyHandler({})] if local else []
         try:
-            return urllib.request.build_opener(*proxies).open(request)
+            return url_opener(self.url).open(request)
         except urllib.error.HTTPError as error:
             raise RequestError(_reason(error)) from error
         except (OSError, ValueError) as error:
@@ -97,16 +121,16 @@ class Conversation:
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
-    """What the engine says is wrong."""
+    """The engine's message."""
     try:
         reason: str = json.loads(error.read())["error"]["message"]
     except (ValueError, LookupError, TypeError):
-        reason = f"the server at {error.url} answers {error.code} {error.reason}"
+        reason = f"the server at {error.url} replies {error.code} {error.reason}"
     return reason
 
 
 def talk(conversation: Conversation) -> None:
-    """Read lines and print answers until the input ends; what goes wrong is said and forgotten."""
+    """Read lines and print replies until the input ends. Errors are printed, too."""
     if sys.stdin.isatty():
         with suppress(ImportError):
             import readline  # noqa: F401  (input() then edits lines)
@@ -117,13 +141,13 @@ def talk(conversation: Conversation) -> None:
         if line == "/clear":
             conversation.clear()
         elif line.startswith("/"):
-            print(f"there is no {line.split()[0]}; {HELP}", file=sys.stderr)
+            print(f"unknown command {line.split()[0]}: {HELP}", file=sys.stderr)
         elif line:
-            _answer(conversation, line)
+            _print_reply(conversation, line)
 
 
 def _lines() -> Iterator[str]:
-    """What is typed, until the end of the input; Ctrl-C clears a line."""
+    """The lines of the input. Ctrl-C clears one."""
     prompt = "> " if sys.stdin.isatty() else ""
     while True:
         try:
@@ -134,14 +158,14 @@ def _lines() -> Iterator[str]:
             print(file=sys.stderr)
 
 
-def _answer(conversation: Conversation, line: str) -> None:
-    answer = conversation.ask(line)
+def _print_reply(conversation: Conversation, line: str) -> None:
+    reply = conversation.ask(line)
     try:
-        for piece in answer:
-            print(piece, end="", flush=True)
+        for part in reply:
+            print(part, end="", flush=True)
         print()
     except KeyboardInterrupt:
-        answer.close()  # hangs up
+        reply.close()  # cancels it
         print(" [cut off]", file=sys.stderr)
     except RequestError as error:
         print(f"tinker-local: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What this machine can do, as `tinker-local doctor` says it."""
+"""`tinker-local doctor`: a report about this machine, and what can be trained on it."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ SIZES = (0.135, 0.36, 0.6, 1.7, 4, 8, 14, 32, 70)
 """Common sizes of models, in billions of parameters."""
 BYTES = {"float32": 4, "bfloat16": 2}
 ADAPTER = 16_000
-"""A rank-32 LoRA of all layers has about 1,000 sqrt(P) parameters (layers x width is near
-1.5 sqrt(P) in models of 0.1 to 30 B); weight, gradient and two moments in float32 are 16 bytes."""
+"""A rank-32 LoRA of all layers has about 1,000 sqrt(P) parameters, because layers x width is near
+1.5 sqrt(P) in models of 0.1 to 30 B. Weight, gradient and two moments in float32 are 16 bytes."""
 ACTIVATIONS = 37_000
-"""Values that backward keeps for the 1,024 tokens of a pass, in units of sqrt(P): measured on
-SmolLM2-135M, where steps peaked at 2.9 GB in all in float32 and 2.0 GB in bfloat16."""
+"""Activations of a micro-batch of 1,024 tokens, in units of sqrt(P). Measured on SmolLM2-135M,
+where a step peaked at 2.9 GB in float32 and 2.0 GB in bfloat16."""
 PROCESS = 0.5e9
 FORMULA = (
     "P parameters of b bytes (4, 2): P b + sqrt(P) (16,000 + 37,000 b) + 0.5 GB, for a rank-32 "
-    "LoRA with its optimizer and passes of 1,024 tokens"
+    "LoRA with its optimizer and micro-batches of 1,024 tokens"
 )
 
 
 def training_bytes(parameters: float, dtype: str) -> float:
-    """An estimate of what training a LoRA takes; see `FORMULA`."""
+    """The estimated bytes of training a LoRA; see `FORMULA`."""
     size = BYTES[dtype]
     return parameters * size + math.sqrt(parameters) * (ADAPTER + ACTIVATIONS * size) + PROCESS
 
 
 def largest(memory: float, dtype: str) -> float:
-    """Parameters of the largest model whose training is estimated to fit."""
+    """The parameters of the largest model whose training is estimated to fit."""
     size, spare = BYTES[dtype], max(0.0, memory - PROCESS)
     half = (ADAPTER + ACTIVATIONS * size) / (2 * size)
     return (math.sqrt(half**2 + spare / size) - half) ** 2
 
 
 def report() -> Iterator[str]:
-    """Lines."""
+    """The lines of the report."""
     yield from _software()
     yield from _hardware()
     yield from _settings()
@@ -98,18 +98,18 @@ def _settings() -> Iterator[str]:
         f"{name}={os.environ.get(name, f'{value} (set by serve)')}"
         for name, value in machine.THREADING.items()
     )
-    for complaint in machine.hindrances():
-        yield f"attention  {complaint}"
+    for warning in machine.warnings():
+        yield f"warning    {warning}"
     for name in ("TINKER_BASE_URL", "TINKER_API_KEY"):
         if os.environ.get(name):
-            yield f"attention  {name} is set: loops use that service, not an engine of their own"
+            yield f"warning    {name} is set: loops use that service and start no engine"
 
 
 def _sizes() -> Iterator[str]:
     memory = machine.memory()
     room = memory.total if memory.available is None else memory.available
     if room is None:
-        yield "training   this system does not say how much memory there is"
+        yield "training   unknown: the system does not say how much memory there is"
         return
     for dtype in BYTES:
         limit = largest(room, dtype)

@@ -1,33 +1,35 @@
-"""What this machine has: cores, memory, disk, and the settings that hinder an engine here."""
+"""This machine: its cores, memory and disk, and the settings that slow an engine down."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
 from attrs import frozen
 
+from tinker_local.loopback import ADDRESS, interfering_proxies
+
 THREADING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "TOKENIZERS_PARALLELISM": "false"}
-"""Spinning threads make a step ten times slower as soon as another process competes for a core."""
-NOT_NEEDED = ("accelerate", "scipy")
-"""transformers imports them wherever they are installed, for what an engine has no use for."""
+"""Without these, waiting threads spin, and a step beside another busy process takes ten times as
+long."""
+UNUSED_LIBRARIES = ("accelerate", "scipy")
+"""transformers imports them where they are installed. The engine does not use them."""
 _GROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
 
 
 def cores() -> int:
-    """Those that this process may use."""
+    """The cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def core_quota(group: Path = _GROUP) -> float | None:
-    """How many cores' time a container's limit (cgroup v2) leaves; None where there is none."""
+    """The container's limit (cgroup v2), in cores; None where there is none."""
     quota = re.match(r"(\d+) (\d+)", _read(group / "cpu.max"))
     return int(quota[1]) / int(quota[2]) if quota else None
 
@@ -38,11 +40,11 @@ class Memory:
 
     total: int | None
     available: int | None
-    """What can be had without swapping."""
+    """The memory that can be had without swapping."""
 
 
 def memory(meminfo: Path = _MEMINFO, group: Path = _GROUP) -> Memory:
-    """Of the machine, or of the container if that is less."""
+    """The memory of the machine, or of the container if that is less."""
     stated = {
         name: int(kilobytes) * 1024
         for name, kilobytes in re.findall(r"(\w+): +(\d+) kB", _read(meminfo))
@@ -59,7 +61,7 @@ def memory(meminfo: Path = _MEMINFO, group: Path = _GROUP) -> Memory:
 
 
 def _read(file: Path) -> str:
-    """Empty where this system has no such file."""
+    """The content of a file; empty where the system has no such file."""
     try:
         return file.read_text().strip()
     except OSError:
@@ -67,23 +69,20 @@ def _read(file: Path) -> str:
 
 
 def free_disk(folder: Path) -> int:
-    """Bytes where the folder is or would be made."""
+    """The free bytes of the disk where the folder is, or would be made."""
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
 
 
-def hindrances(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Settings that slow an engine here down or keep clients from it, and what to do."""
+def warnings(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Settings that slow an engine down or keep clients from it, and what to do."""
     found = []
-    proxies = {
-        name: proxy
-        for name, proxy in urllib.request.getproxies_environment().items()
-        if name in ("http", "all")
-    }
-    if proxies and not urllib.request.proxy_bypass("127.0.0.1"):
-        names = ", ".join(f"{name}_proxy" for name in sorted(proxies))
-        found.append(f"{names} is set: clients would send loopback there; set NO_PROXY=127.0.0.1")
+    if proxies := interfering_proxies():
+        found.append(
+            f"{', '.join(proxies)} is set: clients would send requests for loopback to the proxy. "
+            f"Set NO_PROXY={ADDRESS}"
+        )
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         value = environment.get(name, "")
         if value.isdigit() and int(value) > cores():
@@ -91,6 +90,6 @@ def hindrances(environment: Mapping[str, str] = os.environ) -> list[str]:
     if environment.get("OMP_WAIT_POLICY", "passive").lower() != "passive":
         found.append(
             f"OMP_WAIT_POLICY={environment['OMP_WAIT_POLICY']}: waiting threads spin, and a step "
-            "gets many times slower beside another busy process; set it to passive"
+            "gets many times slower beside another busy process. Set it to passive"
         )
     return found

@@ -1,7 +1,8 @@
-"""Attention over many sequences that lie one after another in a single row, without padding.
+"""Causal attention over ragged rows: sequences of different lengths, one after another, no padding.
 
 transformers calls `ragged_attention` in every layer of a model whose attention implementation is
-`RAGGED`; what it attends to is decided by the `Attend` of the running pass, set with `attending`.
+`RAGGED`. It passes the call on to the `Attention` that `use_attention` has set for this forward
+pass: `UncachedAttention` for whole sequences, `CachedAttention` for sequences in the KV cache.
 """
 
 from __future__ import annotations
@@ -13,52 +14,64 @@ from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
+from attrs import evolve, frozen
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
 RAGGED = "tinker_local_ragged"
 
-_NOT_UNDERSTOOD = ("softcap", "s_aux", "position_bias")
+_UNSUPPORTED = ("softcap", "s_aux", "position_bias")
 """Arguments that change the result of attention and that we do not implement."""
 
 
 class NotRaggedError(Exception):
-    """This architecture asks for attention that cannot be computed over a ragged row."""
+    """This architecture needs attention that cannot be computed over a ragged row."""
 
 
-class Attend(Protocol):
-    """How the tokens of one pass attend.
+@frozen(eq=False)
+class AttentionInputs:
+    """What one layer attends with: T tokens, H query heads, Hkv key and value heads, width D."""
 
-    Queries are (T, H, D), keys and values (T, Hkv, D), the result is (T, H, D). `window` is how
-    many tokens back a token sees, itself included; None: all of them.
-    """
+    layer: int
+    query: Tensor
+    """Shape (T, H, D)."""
+    key: Tensor
+    """Shape (T, Hkv, D)."""
+    value: Tensor
+    """Shape (T, Hkv, D)."""
+    scale: float | None
+    window: int | None
+    """Sliding window: a token attends to so many tokens, itself included. None: to all before."""
 
-    def __call__(
-        self,
-        layer: int,
-        qkv: tuple[Tensor, Tensor, Tensor],
-        scale: float | None,
-        window: int | None,
-    ) -> Tensor: ...
+    def rows(self, rows: slice | Tensor) -> AttentionInputs:
+        """The same call for some of its rows."""
+        return evolve(self, query=self.query[rows], key=self.key[rows], value=self.value[rows])
 
 
-_running: list[Attend] = []
-# A plain list and not a ContextVar: recomputation in backward may run on autograd's own thread.
+class Attention(Protocol):
+    """The attention of one forward pass, called once for each layer."""
+
+    def __call__(self, inputs: AttentionInputs) -> Tensor:
+        """The attended values, shape (T, H, D)."""
+
+
+_active: list[Attention] = []
+# A list and not a ContextVar: activation checkpointing may run a layer again in autograd's thread.
 
 
 @contextmanager
-def attending(attend: Attend) -> Iterator[None]:
-    """Every ragged attention inside the block goes through `attend`."""
-    _running.append(attend)
+def use_attention(attention: Attention) -> Iterator[None]:
+    """Inside the block, every ragged attention layer calls `attention`."""
+    _active.append(attention)
     try:
         yield
     finally:
-        _running.pop()
+        _active.pop()
 
 
-def running() -> Attend | None:
-    """What the innermost `attending` block set."""
-    return _running[-1] if _running else None
+def active_attention() -> Attention | None:
+    """The attention of the innermost `use_attention` block."""
+    return _active[-1] if _active else None
 
 
 def ragged_attention(
@@ -70,15 +83,18 @@ def ragged_attention(
     **options: Any,
 ) -> tuple[Tensor, None]:
     """transformers' attention interface: query (1, H, T, D), result (1, T, H, D)."""
+    name = type(module).__name__
     if attention_mask is not None or options.get("is_causal") is False:
-        raise NotRaggedError(f"{type(module).__name__} brings an attention mask of its own")
-    if named := [name for name in _NOT_UNDERSTOOD if options.get(name) is not None]:
-        raise NotRaggedError(f"{type(module).__name__} needs {named}")
-    rows = (query[0].transpose(0, 1), key[0].transpose(0, 1), value[0].transpose(0, 1))
+        raise NotRaggedError(f"{name} passes an attention mask of its own")
+    if unsupported := [option for option in _UNSUPPORTED if options.get(option) is not None]:
+        raise NotRaggedError(f"{name} needs {', '.join(unsupported)}")
     layer = getattr(module, "layer_idx", None)
-    if layer is None or not _running:
-        raise NotRaggedError(f"{type(module).__name__} has no layer_idx, or runs outside of a pass")
-    result = _running[-1](int(layer), rows, options.get("scaling"), options.get("sliding_window"))
+    attention = active_attention()
+    if layer is None or attention is None:
+        raise NotRaggedError(f"{name} has no layer_idx, or runs outside of `use_attention`")
+    query, key, value = (x[0].transpose(0, 1) for x in (query, key, value))
+    scale, window = options.get("scaling"), options.get("sliding_window")
+    result = attention(AttentionInputs(int(layer), query, key, value, scale, window))
     return result.unsqueeze(0), None
 
 
@@ -86,16 +102,15 @@ AttentionInterface.register(RAGGED, ragged_attention)
 
 
 def causal_mask(queries: int, keys: int, window: int | None, device: torch.device) -> Tensor:
-    """True where the last `queries` of `keys` tokens may look; shape (queries, keys)."""
+    """True where the last `queries` of `keys` tokens may attend; shape (queries, keys)."""
     mask = torch.ones(queries, keys, dtype=torch.bool, device=device).tril(keys - queries)
     return mask if window is None else mask.triu(keys - queries - window + 1)
 
 
-def attend_causally(
-    qkv: tuple[Tensor, Tensor, Tensor], scale: float | None, window: int | None
+def causal_attention(
+    query: Tensor, key: Tensor, value: Tensor, scale: float | None, window: int | None
 ) -> Tensor:
-    """Batched causal attention: queries (B, H, Q, D), keys and values (B, Hkv, K >= Q, D)."""
-    query, key, value = qkv
+    """Batched causal attention: query (B, H, Q, D), key and value (B, Hkv, K >= Q, D)."""
     queries, keys = query.shape[2], key.shape[2]
     grouped = query.shape[1] != key.shape[1]
     if queries == keys and (window is None or keys <= window):
@@ -108,28 +123,23 @@ def attend_causally(
     )
 
 
-class WholeSequences:
-    """Attends within sequences of the given lengths, each complete and from its first token."""
+class UncachedAttention:
+    """Attention within whole sequences of the given lengths, from their first token on."""
 
     def __init__(self, lengths: Sequence[int]) -> None:
         self._runs = [(length, len(list(same))) for length, same in groupby(lengths)]
 
-    def __call__(
-        self,
-        layer: int,
-        qkv: tuple[Tensor, Tensor, Tensor],
-        scale: float | None,
-        window: int | None,
-    ) -> Tensor:
+    def __call__(self, inputs: AttentionInputs) -> Tensor:
         """Neighbours of equal length are one batched call."""
         results = []
         start = 0
         for length, count in self._runs:
             end = start + length * count
             query, key, value = (
-                x[start:end].view(count, length, *x.shape[1:]).transpose(1, 2) for x in qkv
+                x[start:end].view(count, length, *x.shape[1:]).transpose(1, 2)
+                for x in (inputs.query, inputs.key, inputs.value)
             )
-            result = attend_causally((query, key, value), scale, window)
+            result = causal_attention(query, key, value, inputs.scale, inputs.window)
             results.append(result.transpose(1, 2).reshape(length * count, *result.shape[1::2]))
             start = end
         return results[0] if len(results) == 1 else torch.cat(results)

@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from attrs import define, field
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from tinker_local.model.attention import Attend, WholeSequences, attending, running
-from tinker_local.model.kv_cache import CachedAttention, CacheShape, Stretch
-from tinker_local.model.lora import Segment, Site, active, adapting
+from tinker_local.errors import RequestError
+from tinker_local.model.attention import (
+    Attention,
+    UncachedAttention,
+    active_attention,
+    use_attention,
+)
+from tinker_local.model.kv_pool import CacheShape
+from tinker_local.model.lora_adapter import (
+    LoraAdapter,
+    TargetModule,
+    copy_tensors,
+    select_targets,
+    zero_adapter,
+)
+from tinker_local.model.lora_layer import Segment, active_segments, use_adapters
+from tinker_local.request_types import LoraSpec
 
-_CHUNK_FLOATS = 6 * 2**20
-"""Logits at a time: 24 MiB. Larger blocks come fresh from the system at every use, page by page."""
-
-
-def chunks(rows: int, vocab_size: int) -> Iterator[slice]:
-    """Slices of rows whose logits fit the chunk size."""
-    step = max(1, _CHUNK_FLOATS // vocab_size)
-    for start in range(0, rows, step):
-        yield slice(start, min(start + step, rows))
+CHUNK_FLOATS = 6 * 2**20
+"""Logits computed at a time: 24 MiB. The system maps a larger block anew at every use."""
 
 
 @define(kw_only=True, eq=False)
 class BaseModel:
-    """The frozen network, its head apart, and what the engine has to know about it."""
+    """The frozen network, its unembedding apart, and what the engine has to know about it."""
 
     name: str
     folder: Path
@@ -41,97 +50,111 @@ class BaseModel:
     context_length: int
     eos_tokens: frozenset[int]
     tokenizer: Any
-    """A Hugging Face fast tokenizer; None when the folder holds none."""
-    sites: tuple[Site, ...]
+    """The Hugging Face tokenizer; None when the folder has none."""
+    targets: tuple[TargetModule, ...]
+    """The layers that can carry an adapter."""
     network: Any = field(repr=False)
     """A `transformers.PreTrainedModel`."""
     head: Any = field(repr=False)
-    """The same network with a stand-in for its decoder: hidden states in, logits out."""
+    """The network without its decoder: hidden states in, logits out."""
     ragged: bool = False
-    """Many sequences run as one row; otherwise one after another."""
+    """Many sequences run as one ragged row; otherwise one after another."""
     cache_shape: CacheShape | None = None
-    """None: keys and values stay in transformers' own cache, a sequence at a time."""
+    """None: the architecture cannot use the KV cache, only the fallback cache."""
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return torch.device(self.network.device)
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the weights are."""
+        """The dtype of the weights."""
         dtype: torch.dtype = self.network.dtype
         return dtype
 
-    def decode(self, tokens: Tensor, **options: Any) -> Any:
-        """The network below the head, on token ids (1, T)."""
-        return self.network.get_decoder()(input_ids=tokens, **options)
+    def check_tokens(self, tokens: NDArray[Any], place: str) -> None:
+        """RequestError unless every token is an integer of the vocabulary."""
+        if tokens.dtype.kind not in "iu":
+            raise RequestError(f"{place} must hold integers, not {tokens.dtype}")
+        wrong = np.argwhere((tokens < 0) | (tokens >= self.vocab_size))
+        if len(wrong):
+            at = tuple(int(i) for i in wrong[0])
+            raise RequestError(
+                f"{place}: token {int(tokens[at])} at {list(at)} is outside the vocabulary of "
+                f"{self.vocab_size}"
+            )
 
-    def hidden(self, sequences: Sequence[Tensor], segments: Sequence[Segment] = ()) -> Tensor:
+    def load_adapter(self, spec: LoraSpec, tensors: Mapping[str, Tensor]) -> LoraAdapter:
+        """An adapter from tensors by PEFT's names. RequestError when names or shapes differ."""
+        targets = select_targets(self.targets, spec)
+        adapter = zero_adapter(targets, spec.rank, self.device, self.dtype)
+        copy_tensors(adapter.tensors(), tensors)
+        return adapter
+
+    def forward(self, sequences: Sequence[Tensor], segments: Sequence[Segment] = ()) -> Tensor:
         """Final hidden states (T, width) of whole sequences of token ids, one after another.
 
-        When a model is not ragged, `segments` can only be one adapter for all rows.
+        Where the model is not ragged, at most one segment is allowed, for all rows.
         """
         if not self.ragged:
-            return torch.cat([self._alone(tokens, segments) for tokens in sequences])
+            return torch.cat([self._forward_alone(tokens, segments) for tokens in sequences])
         positions = torch.cat([torch.arange(len(tokens)) for tokens in sequences])
-        attend = WholeSequences([len(tokens) for tokens in sequences])
-        with adapting(segments):
-            return self.one_row(torch.cat(list(sequences)), positions, attend)
+        attention = UncachedAttention([len(tokens) for tokens in sequences])
+        with use_adapters(segments):
+            return self.forward_row(torch.cat(list(sequences)), positions, attention)
 
-    def extend(
-        self, tokens: Tensor, stretches: Sequence[Stretch], segments: Sequence[Segment]
-    ) -> Tensor:
-        """Final hidden states (T, width) of the next tokens (T,) of cached sequences.
-
-        The tokens of one stretch follow those of another; afterwards they are cached.
-        """
-        positions = [p for s in stretches for p in range(s.slot.filled, s.slot.filled + s.count)]
-        attend = CachedAttention(stretches, self.device)
-        with adapting(segments):
-            hidden = self.one_row(tokens, torch.tensor(positions), attend)
-        for stretch in stretches:
-            stretch.slot.filled += stretch.count
-        return hidden
-
-    def one_row(self, tokens: Tensor, positions: Tensor, attend: Attend) -> Tensor:
-        """Final hidden states (T, width) of tokens (T,) at given positions of their sequences."""
-        with attending(attend):
-            output = self.decode(
-                tokens.to(self.device)[None],
-                position_ids=positions.to(self.device)[None],
-                use_cache=False,
+    def forward_row(self, tokens: Tensor, positions: Tensor, attention: Attention) -> Tensor:
+        """Final hidden states (T, width) of a ragged row: tokens (T,) and their positions (T,)."""
+        positions = positions.to(self.device)[None]
+        with use_attention(attention):
+            output = self.run_decoder(
+                tokens.to(self.device), position_ids=positions, use_cache=False
             )
         hidden: Tensor = output.last_hidden_state[0]
         return hidden
 
-    def _alone(self, tokens: Tensor, segments: Sequence[Segment]) -> Tensor:
-        with adapting([Segment(start=0, end=len(tokens), weights=s.weights) for s in segments]):
-            output = self.decode(tokens.to(self.device)[None], use_cache=False)
+    def _forward_alone(self, tokens: Tensor, segments: Sequence[Segment]) -> Tensor:
+        alone = [Segment(start=0, end=len(tokens), adapter=s.adapter) for s in segments]
+        with use_adapters(alone):
+            output = self.run_decoder(tokens.to(self.device), use_cache=False)
         hidden: Tensor = output.last_hidden_state[0]
         return hidden
 
+    def run_decoder(self, tokens: Tensor, **options: Any) -> Any:
+        """The network below the unembedding on a row of token ids (T,)."""
+        return self.network.get_decoder()(input_ids=tokens[None], **options)
+
     def logits(self, hidden: Tensor, segments: Sequence[Segment] = ()) -> Tensor:
         """Logits (R, vocabulary), float32, of hidden states (R, width)."""
-        with adapting(segments):
+        with use_adapters(segments):
             logits: Tensor = self.head(inputs_embeds=hidden[None]).logits[0]
         return logits.float()
 
-    @contextmanager
-    def recomputing(self) -> Iterator[None]:
-        """Inside the block, backward recomputes each layer instead of keeping what is inside it.
+    def row_chunks(self, rows: int, floats: int = 1) -> Iterator[slice]:
+        """Slices of rows that keep a chunk of logits, with so many floats for each, small."""
+        step = max(1, CHUNK_FLOATS // (floats * self.vocab_size))
+        for start in range(0, rows, step):
+            yield slice(start, min(start + step, rows))
 
-        Only the layers themselves are put into training mode: dropout stays off.
+    @contextmanager
+    def activation_checkpointing(self) -> Iterator[None]:
+        """Inside the block, backward computes each layer again instead of keeping activations.
+
+        Only the layers are put into training mode, so that dropout stays off.
         """
         layers: list[Any] = [
             m for m in self.network.modules() if isinstance(m, GradientCheckpointingLayer)
         ]
-        again = partial(
-            checkpoint, use_reentrant=False, preserve_rng_state=False, context_fn=_as_before
+        checkpointed = partial(
+            checkpoint,
+            use_reentrant=False,
+            preserve_rng_state=False,
+            context_fn=_checkpoint_contexts,
         )
         for layer in layers:
             layer.training = layer.gradient_checkpointing = True
-            layer._gradient_checkpointing_func = again
+            layer._gradient_checkpointing_func = checkpointed
         try:
             yield
         finally:
@@ -139,12 +162,13 @@ class BaseModel:
                 layer.training = layer.gradient_checkpointing = False
 
 
-def _as_before() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    """Contexts of a layer's computation and of its repetition, which sees the same pass."""
-    return nullcontext(), _repeated(running(), active())
+def _checkpoint_contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """For the forward pass and for its repetition, which needs the same attention and adapters."""
+    return nullcontext(), _same_pass(active_attention(), active_segments())
 
 
 @contextmanager
-def _repeated(attend: Attend | None, segments: Sequence[Segment]) -> Iterator[None]:
-    with nullcontext() if attend is None else attending(attend), adapting(segments):
+def _same_pass(attention: Attention | None, segments: Sequence[Segment]) -> Iterator[None]:
+    attended = nullcontext() if attention is None else use_attention(attention)
+    with attended, use_adapters(segments):
         yield

@@ -1,4 +1,7 @@
-"""What an architecture can do, found out by computing and not by a list of names."""
+"""What an architecture can do, found out by computing and not from a list of names.
+
+`probe` runs a few tokens of every kind of forward pass and compares them with plain transformers.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,18 @@ import torch
 from torch import Tensor
 
 from tinker_local.errors import RequestError
-from tinker_local.model.attention import RAGGED, Attend, NotRaggedError, WholeSequences
+from tinker_local.model.attention import (
+    RAGGED,
+    AttentionInputs,
+    NotRaggedError,
+    UncachedAttention,
+)
 from tinker_local.model.base import BaseModel
-from tinker_local.model.kv_cache import Cache, CacheShape, Stretch
+from tinker_local.model.kv_cache import KVCache
+from tinker_local.model.kv_pool import CacheShape, Chunk
 
 _LENGTHS = (7, 4, 7)
-_REFUSALS = (
+_UNSUPPORTED = (
     NotRaggedError,
     ValueError,
     TypeError,
@@ -22,60 +31,40 @@ _REFUSALS = (
     RuntimeError,
     IndexError,
 )
-"""What architectures raise that do not take part: any of them means no."""
-
-
-class _Shapes:
-    """Attends to whole sequences and notes the shape of keys and values in every layer."""
-
-    def __init__(self, attend: Attend) -> None:
-        self._attend = attend
-        self.seen: dict[int, set[tuple[int, ...]]] = {}
-
-    def __call__(
-        self,
-        layer: int,
-        qkv: tuple[Tensor, Tensor, Tensor],
-        scale: float | None,
-        window: int | None,
-    ) -> Tensor:
-        self.seen.setdefault(layer, set()).update(tuple(x.shape[1:]) for x in qkv[1:])
-        return self._attend(layer, qkv, scale, window)
+"""What architectures raise that cannot run a ragged row."""
 
 
 @torch.no_grad()
 def probe(base: BaseModel) -> None:
-    """Set `ragged` and `cache_shape` to what gives the same numbers as the plain model.
+    """Set `ragged` and `cache_shape` where they give the numbers of plain transformers.
 
-    RequestError when logits cannot be computed from the last hidden states alone.
+    RequestError when the logits do not follow from the last hidden states alone.
     """
     generator = torch.Generator().manual_seed(0)
-    one, other = (
+    first, second = (
         torch.randint(base.vocab_size, (n,), generator=generator).to(base.device)
         for n in _LENGTHS[:2]
     )
-    sequences = [one, other, one]  # the third has to come out as the first
-    logits, hidden = _plainly(base, one)
+    sequences = [first, second, first]  # the third must equal the first
+    logits, hidden = _plain_forward(base, first)
     if not _alike(base.logits(hidden), logits, base.dtype):
         raise RequestError(f"{base.name}: its logits are not a function of its last hidden states")
-    expected = torch.cat(
-        [hidden, base.decode(other[None], use_cache=False).last_hidden_state[0], hidden]
-    )
-    if _sees_chunks(base.network.config.get_text_config()):
+    expected = torch.cat([hidden, _plain_forward(base, second)[1], hidden])
+    if _attends_in_chunks(base.network.config.get_text_config()):
         return
     plain = base.network.config._attn_implementation
     base.network.set_attn_implementation(RAGGED)
-    shape = _ragged_shape(base, sequences, expected)
+    shape = _ragged_cache_shape(base, sequences, expected)
     if shape is None:
         base.network.set_attn_implementation(plain)
         return
     base.ragged = True
-    if _caches(base, shape, sequences, expected):
+    if shape.layers and _kv_cache_works(base, shape, sequences, expected):
         base.cache_shape = shape
 
 
-def _plainly(base: BaseModel, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits (T, vocabulary), float32, and last hidden states (T, width), of the plain model."""
+def _plain_forward(base: BaseModel, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits (T, vocabulary), float32, and last hidden states (T, width) of plain transformers."""
     seen: list[Tensor] = []
     hook = base.network.get_decoder().register_forward_hook(
         lambda _module, _given, output: seen.append(output.last_hidden_state[0])
@@ -86,9 +75,8 @@ def _plainly(base: BaseModel, tokens: Tensor) -> tuple[Tensor, Tensor]:
     return logits, hidden
 
 
-def _sees_chunks(config: Any) -> bool:
-    # Attention that restarts every so many tokens shows only in its mask, and only in long
-    # sequences.
+def _attends_in_chunks(config: Any) -> bool:
+    # Attention that restarts every so many tokens shows only in its mask and in long sequences.
     return getattr(config, "attention_chunk_size", None) is not None
 
 
@@ -98,41 +86,54 @@ def _alike(one: Tensor, other: Tensor, dtype: torch.dtype) -> bool:
     return bool((one - other).abs().max() <= tolerance * other.abs().max())
 
 
-def _ragged_shape(base: BaseModel, sequences: list[Tensor], expected: Tensor) -> CacheShape | None:
-    """None when one row does not give the same; no layers when they differ in shape."""
-    shapes = _Shapes(WholeSequences(_LENGTHS))
+class _ShapeRecorder:
+    """Attention that records the shapes of keys and values in every layer."""
+
+    def __init__(self) -> None:
+        self._attention = UncachedAttention(_LENGTHS)
+        self.shapes: dict[int, set[tuple[int, ...]]] = {}
+
+    def __call__(self, inputs: AttentionInputs) -> Tensor:
+        shapes = {tuple(x.shape[1:]) for x in (inputs.key, inputs.value)}
+        self.shapes.setdefault(inputs.layer, set()).update(shapes)
+        return self._attention(inputs)
+
+
+def _ragged_cache_shape(
+    base: BaseModel, sequences: list[Tensor], expected: Tensor
+) -> CacheShape | None:
+    """None when a ragged row gives other numbers; zero layers when their shapes differ."""
+    recorder = _ShapeRecorder()
     try:
         positions = torch.cat([torch.arange(n) for n in _LENGTHS])
-        hidden = base.one_row(torch.cat(sequences), positions, shapes)
-    except _REFUSALS:
+        hidden = base.forward_row(torch.cat(sequences), positions, recorder)
+    except _UNSUPPORTED:
         return None
-    if not shapes.seen or not _alike(hidden, expected, base.dtype):
+    if not recorder.shapes or not _alike(hidden, expected, base.dtype):
         return None
-    distinct = set().union(*shapes.seen.values())
-    layers = sorted(shapes.seen)
+    distinct = set().union(*recorder.shapes.values())
+    layers = sorted(recorder.shapes)
     if len(distinct) > 1 or layers != list(range(len(layers))):
         return CacheShape(layers=0, heads=0, width=0)
     heads, width = distinct.pop()
     return CacheShape(layers=len(layers), heads=heads, width=width)
 
 
-def _caches(base: BaseModel, shape: CacheShape, sequences: list[Tensor], expected: Tensor) -> bool:
-    """Whether prompts in two pieces and then a single token give the same through our cache."""
-    if shape.layers == 0:
-        return False
-    cache = Cache(shape, base.dtype, base.device)
-    slots = [cache.open(len(s)) for s in sequences]
+def _kv_cache_works(
+    base: BaseModel, shape: CacheShape, sequences: list[Tensor], expected: Tensor
+) -> bool:
+    """Compare prompts in two chunks, and then a single token, through the KV cache."""
+    cache = KVCache(base, shape)
+    slots = [cache.allocate(len(s)) for s in sequences]
     ends = [[2, len(s) - 1, len(s)] for s in sequences]
     rows: list[list[Tensor]] = [[] for _ in sequences]
     for step in range(3):
-        stretches = [Stretch(s, e[step] - s.filled) for s, e in zip(slots, ends, strict=True)]
-        tokens = [t[s.slot.filled :][: s.count] for t, s in zip(sequences, stretches, strict=True)]
+        chunks = [Chunk(s, e[step] - s.filled) for s, e in zip(slots, ends, strict=True)]
+        tokens = [t[c.slot.filled :][: c.count] for t, c in zip(sequences, chunks, strict=True)]
         try:
-            hidden = base.extend(torch.cat(tokens), stretches, ())
-        except _REFUSALS:
+            hidden = cache.forward(torch.cat(tokens), chunks, ())
+        except _UNSUPPORTED:
             return False
-        for kept, piece in zip(
-            rows, torch.split(hidden, [s.count for s in stretches]), strict=True
-        ):
-            kept.append(piece)
+        for kept, part in zip(rows, torch.split(hidden, [c.count for c in chunks]), strict=True):
+            kept.append(part)
     return _alike(torch.cat([torch.cat(kept) for kept in rows]), expected, base.dtype)

@@ -1,7 +1,7 @@
-"""Sampling for architectures that do not take part in ragged attention: one sequence at a time.
+"""The cache of architectures that cannot use the KV cache: one sequence at a time.
 
-Keys, values and whatever other state lie in transformers' own cache, one for each sequence.
-Nothing is shared between sequences.
+Keys, values and any other state lie in transformers' own cache, one for each sequence. Prompts are
+computed whole, and nothing is shared between sequences.
 """
 
 from __future__ import annotations
@@ -15,21 +15,23 @@ from attrs import define
 from torch import Tensor
 
 from tinker_local.model.base import BaseModel
-from tinker_local.model.kv_cache import Stretch
-from tinker_local.model.lora import Segment, adapting
+from tinker_local.model.kv_pool import Chunk
+from tinker_local.model.lora_layer import Segment, use_adapters
 
 
 @define(eq=False)
-class PlainSlot:
+class FallbackSlot:
     """One sequence's state after its first `filled` tokens."""
 
     filled: int = 0
     state: Any = None
 
 
-class PlainCache:
-    """Opens and closes slots as `kvcache.Cache` does, without counting what they take."""
+class FallbackCache:
+    """The interface of `KVCache`. It does not count the memory that the states take."""
 
+    chunked_prefill = False
+    shares_prefixes = False
     bytes_per_token = 1
     tokens = 0
 
@@ -39,45 +41,41 @@ class PlainCache:
         recurrent = "cache_params" in inspect.signature(decoder.forward).parameters
         self._state_name = "cache_params" if recurrent else "past_key_values"
 
-    def open(self, tokens: int) -> PlainSlot:
-        """A sequence without tokens; its state grows by itself."""
-        return PlainSlot()
+    def allocate(self, tokens: int) -> FallbackSlot:
+        """A sequence without tokens. Its state grows by itself."""
+        return FallbackSlot()
 
-    def close(self, slot: PlainSlot) -> None:
+    def free(self, slot: FallbackSlot) -> None:
         """Drop the state."""
         slot.state = None
 
-    def enlarge(self, slot: PlainSlot, tokens: int) -> PlainSlot:
+    def grow(self, slot: FallbackSlot, tokens: int) -> FallbackSlot:
         """The same slot."""
         return slot
 
-    def growth(self, slot: PlainSlot | None, tokens: int) -> int:
-        """Not counted."""
+    def missing(self, slot: FallbackSlot | None, tokens: int) -> int:
+        """Always 0: the memory of states is not counted."""
         return 0
 
-    def extend(
-        self, tokens: Tensor, stretches: Sequence[Stretch], segments: Sequence[Segment]
+    def forward(
+        self, tokens: Tensor, chunks: Sequence[Chunk], segments: Sequence[Segment]
     ) -> Tensor:
-        """As `BaseModel.extend`, sequence by sequence."""
+        """Final hidden states (T, width) of new tokens (T,), computed sequence by sequence."""
         rows = []
         start = 0
-        for piece, stretch in zip(
-            torch.split(tokens, [s.count for s in stretches]), stretches, strict=True
+        for chunk, chunk_tokens in zip(
+            chunks, torch.split(tokens, [c.count for c in chunks]), strict=True
         ):
-            end = start + stretch.count
-            mine = [
-                Segment(start=0, end=stretch.count, weights=s.weights)
-                for s in segments
-                if s.start <= start < s.end
-            ]
-            with adapting(mine):
-                rows.append(self._extend_one(piece.to(self._base.device), stretch.slot))
-            start = end
+            adapters = [s.adapter for s in segments if s.start <= start < s.end]
+            alone = [Segment(start=0, end=chunk.count, adapter=adapter) for adapter in adapters]
+            with use_adapters(alone):
+                rows.append(self._forward_one(chunk_tokens.to(self._base.device), chunk.slot))
+            start += chunk.count
         return torch.cat(rows)
 
-    def _extend_one(self, tokens: Tensor, slot: Any) -> Tensor:
+    def _forward_one(self, tokens: Tensor, slot: Any) -> Tensor:
         options = {} if slot.state is None else {self._state_name: slot.state}
-        output = self._base.decode(tokens[None], use_cache=True, **options)
+        output = self._base.run_decoder(tokens, use_cache=True, **options)
         slot.state = getattr(output, self._state_name)
         slot.filled += len(tokens)
         hidden: Tensor = output.last_hidden_state[0]

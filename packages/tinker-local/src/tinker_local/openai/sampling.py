@@ -1,4 +1,4 @@
-"""What an OpenAI request is sampled from, and the sampling: at once or token by token."""
+"""Sampling for an OpenAI request: at once, or as a stream of tokens."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 
 from tinker_local.api.http import Call
 from tinker_local.errors import RequestError
-from tinker_local.openai.chat_tokenizer import Codec
-from tinker_local.request_types import Drawn, SampleRequest, SampleResult
-from tinker_local.service.loaded_models import Source
+from tinker_local.openai.chat_tokenizer import ChatTokenizer
+from tinker_local.request_types import SampledToken, SampleRequest, SampleResult
+from tinker_local.service.loaded_models import SamplerSource
 from tinker_local.service.service import Service
 from tinker_local.storage.checkpoint_path import SCHEME, parse_path
 
@@ -22,28 +22,28 @@ T = TypeVar("T")
 
 
 @frozen(kw_only=True, eq=False)
-class Voice:
-    """A model that can speak: what to sample from, and how its tokens are read."""
+class ServedModel:
+    """What a request samples from: a base model or a checkpoint, and its tokenizer."""
 
     sampler_id: str
-    source: Source
-    codec: Codec
+    source: SamplerSource
+    tokenizer: ChatTokenizer
 
 
-async def open_voice(call: Call, model: str) -> Voice:
-    """The base model of this name, or the checkpoint at this path on its base model."""
+async def find_model(call: Call, model: str) -> ServedModel:
+    """The base model of this name, or the checkpoint at this path."""
     service = call.service
     path, name, sampler_id = None, model, f"openai:{model}"
     if model.startswith(SCHEME):
         path = parse_path(model)
-        meta = service.store.meta(path)
-        name = meta.base_model
-        sampler_id += f":{meta.created.isoformat()}"  # a path can be written anew
-    located = await service.locate(name)
-    return Voice(
+        metadata = service.checkpoints.metadata(path)
+        name = metadata.base_model
+        sampler_id += f":{metadata.created.isoformat()}"  # the path can be overwritten
+    location = await service.locate(name)
+    return ServedModel(
         sampler_id=sampler_id,
-        source=Source(model=located, path=path),
-        codec=await call.request.app.state.chat_tokenizers.get(service, located),
+        source=SamplerSource(model=location, path=path),
+        tokenizer=await call.request.app.state.chat_tokenizers.get(service, location),
     )
 
 
@@ -52,40 +52,40 @@ class Sampling:
     """All samples of one HTTP request."""
 
     service: Service
-    voice: Voice
+    model: ServedModel
     requests: list[SampleRequest]
     """One for each prompt."""
     results: list[SampleResult] = field(factory=list)
-    """Of a stream that has ended."""
+    """Set when a stream has ended."""
 
-    async def finish(self) -> list[SampleResult]:
+    async def run(self) -> list[SampleResult]:
         """Sample at once."""
-        with self._running(self.requests) as task:
-            return await _outcome(task)
+        with self._task(self.requests) as task:
+            return await _result(task)
 
-    async def stream(self) -> AsyncIterator[tuple[int, Drawn]]:
-        """The index of the prompt and a token, for each token as soon as it is drawn."""
+    async def stream(self) -> AsyncIterator[tuple[int, SampledToken]]:
+        """Each token as soon as it is drawn, with the index of its prompt."""
         loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[tuple[int, Drawn] | None] = asyncio.Queue()
+        queue: asyncio.Queue[tuple[int, SampledToken] | None] = asyncio.Queue()
 
-        def teller(index: int) -> Callable[[Drawn], None]:
-            def tell(drawn: Drawn) -> None:
+        def put(index: int) -> Callable[[SampledToken], None]:
+            def on_token(token: SampledToken) -> None:
                 if not loop.is_closed():
-                    loop.call_soon_threadsafe(queue.put_nowait, (index, drawn))
+                    loop.call_soon_threadsafe(queue.put_nowait, (index, token))
 
-            return tell
+            return on_token
 
-        telling = [evolve(r, on_token=teller(i)) for i, r in enumerate(self.requests)]
-        with self._running(telling) as task:
-            task.add_done_callback(lambda _: queue.put_nowait(None))  # behind all that was told
-            while (told := await queue.get()) is not None:
-                yield told
-            self.results = await _outcome(task)
+        requests = [evolve(r, on_token=put(i)) for i, r in enumerate(self.requests)]
+        with self._task(requests) as task:
+            task.add_done_callback(lambda _: queue.put_nowait(None))  # after all tokens
+            while (item := await queue.get()) is not None:
+                yield item
+            self.results = await _result(task)
 
     @contextmanager
-    def _running(self, requests: list[SampleRequest]) -> Iterator[asyncio.Task[list[SampleResult]]]:
-        """The requests being sampled, until the block ends."""
-        with self.service.guest(self.voice.sampler_id, self.voice.source):
+    def _task(self, requests: list[SampleRequest]) -> Iterator[asyncio.Task[list[SampleResult]]]:
+        """A task that samples; it is cancelled when the block ends."""
+        with self.service.unowned_sampler(self.model.sampler_id, self.model.source):
             task = self.service.spawn(self._sample(requests))
             try:
                 yield task
@@ -93,7 +93,7 @@ class Sampling:
                 task.cancel()
 
     async def _sample(self, requests: list[SampleRequest]) -> list[SampleResult]:
-        sample, sampler_id = self.service.scheduler.sample, self.voice.sampler_id
+        sample, sampler_id = self.service.worker.sample, self.model.sampler_id
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(sample(sampler_id, one)) for one in requests]
@@ -102,7 +102,7 @@ class Sampling:
         return [task.result() for task in tasks]
 
 
-async def _outcome(task: asyncio.Task[T]) -> T:
+async def _result(task: asyncio.Task[T]) -> T:
     await asyncio.wait([task])
     if task.cancelled():
         raise RequestError("the engine is shutting down", "server")
@@ -110,8 +110,8 @@ async def _outcome(task: asyncio.Task[T]) -> T:
 
 
 async def while_connected(request: Request, work: asyncio.Future[T]) -> T:
-    """The outcome of the work; `ClientDisconnect`, and the work cancelled, when nobody waits."""
-    gone = asyncio.ensure_future(_hang_up(request))
+    """The result of the work. If the client disconnects, it is cancelled: `ClientDisconnect`."""
+    gone = asyncio.ensure_future(_disconnected(request))
     both: set[asyncio.Future[Any]] = {work, gone}
     try:
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -123,7 +123,7 @@ async def while_connected(request: Request, work: asyncio.Future[T]) -> T:
         gone.cancel()
 
 
-async def _hang_up(request: Request) -> None:
-    """Return when the client is gone; its body must have been read."""
+async def _disconnected(request: Request) -> None:
+    """Return when the client has disconnected. The body must have been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -1,70 +1,57 @@
-"""The text of tokens that come one by one: whole characters only, and nothing of a stop string."""
+"""Incremental detokenization: the text of tokens that come one by one, in whole characters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
-from attrs import define, field
+from tokenizers.decoders import DecodeStream
 
-_UNFINISHED = "�"
-_PATIENCE = 8
-"""Tokens after which bytes that form no character are taken for what they are."""
+from tinker_local.errors import RequestError
+
+_MAX_PENDING = 8
+"""After so many tokens, bytes that form no character are released as U+FFFD."""
 
 
-@define(eq=False)
-class TextStream:
-    """What is taken out was never wrong: it is part of the text whatever comes next.
+class Detokenizer:
+    """Wraps `tokenizers.decoders.DecodeStream` so that invalid bytes neither stop it nor fail."""
 
-    A token can hold a part of a character, and its text can depend on the one before it, so text is
-    the difference between two decodings.
-    """
+    def __init__(self, tokenizer: Any, *, skip_special_tokens: bool) -> None:
+        self._backend: Any = getattr(tokenizer, "backend_tokenizer", None)
+        if self._backend is None:
+            raise RequestError(
+                f"{type(tokenizer).__name__} is not of the tokenizers library: stop strings and "
+                "text need one that is; use tokens"
+            )
+        self._skip_special_tokens = skip_special_tokens
+        self._reset()
 
-    decode: Callable[[list[int]], str]
-    stops: tuple[str, ...] = ()
-    stopped: bool = False
-    """A stop string came; the text ends before it."""
-    _context: list[int] = field(factory=list)
-    """Tokens whose text is known, for decoding the pending ones."""
-    _pending: list[int] = field(factory=list)
-    _held: str = ""
-    """Text that may be the beginning of a stop string."""
+    def _reset(self) -> None:
+        self._stream = DecodeStream(skip_special_tokens=self._skip_special_tokens)
+        self._pending: list[int] = []
+        """Tokens whose text is not released yet."""
 
     def push(self, token: int) -> str:
-        """Take a token; the text that is certain now."""
+        """The text that this token completes; none while a character is incomplete."""
         self._pending.append(token)
-        fresh = self._fresh()
-        patient = len(self._pending) < _PATIENCE
-        if fresh.endswith(_UNFINISHED) and patient:
-            return ""
-        self._context = self._pending if not fresh.endswith(_UNFINISHED) else []
+        try:
+            text = self._stream.step(self._backend, token)
+        except Exception:  # noqa: BLE001 - its only error: this token changes text that is released
+            return self.flush()
+        if text is None:
+            return self.flush() if len(self._pending) >= _MAX_PENDING else ""
         self._pending = []
-        return self._release(fresh)
+        return str(text)
 
-    def finish(self) -> str:
-        """The rest, once no token follows."""
-        text = self._release(self._fresh() if self._pending else "")
-        rest, self._held, self._pending = self._held, "", []
-        return text + rest
-
-    def _fresh(self) -> str:
-        known = self.decode(self._context)
-        return self.decode(self._context + self._pending)[len(known) :]
-
-    def _release(self, fresh: str) -> str:
-        """All but what begins like a stop string, or nothing from a stop string on."""
-        if self.stopped:
+    def pending_text(self) -> str:
+        """The text of the tokens that are not released, with U+FFFD for incomplete characters."""
+        if not self._pending:
             return ""
-        text, self._held = self._held + fresh, ""
-        ends = [text.find(stop) for stop in self.stops if stop in text]
-        if ends:
-            self.stopped = True
-            return text[: min(ends)]
-        held = max((_overlap(text, stop) for stop in self.stops), default=0)
-        self._held = text[len(text) - held :]
-        return text[: len(text) - held]
+        return str(
+            self._backend.decode(self._pending, skip_special_tokens=self._skip_special_tokens)
+        )
 
-
-def _overlap(text: str, stop: str) -> int:
-    """How many characters at the end of the text begin the stop string."""
-    longest = min(len(text), len(stop) - 1)
-    return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)
+    def flush(self) -> str:
+        """Release the pending text."""
+        text = self.pending_text()
+        self._reset()
+        return text

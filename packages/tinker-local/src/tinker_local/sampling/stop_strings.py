@@ -1,42 +1,72 @@
-"""Where a sequence stops: after a stop token, or after the token that completes a stop string."""
+"""Stop strings: where a sample ends because of one, and its text up to there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-_UNFINISHED = "�"
-_PATIENCE = 8
-"""Tokens after which bytes that form no character are taken for what they are."""
+from attrs import define, field
+
+from tinker_local.sampling.detokenizer import Detokenizer
 
 
-class StopStrings:
-    """Watches the text that tokens decode to, a token at a time.
+@define(eq=False)
+class StopStringMatcher:
+    """Finds the token that completes a stop string."""
 
-    A token can hold a part of a character and a character several tokens, so text is taken from the
-    difference between two decodings, and a piece that ends within a character waits for the rest.
-    """
-
-    def __init__(self, strings: Sequence[str], decode: Callable[[list[int]], str]) -> None:
-        self._strings = strings
-        self._decode = decode
-        self._kept = max(map(len, strings)) - 1
-        self._text = ""
-        """What came before the pending tokens, as far back as a stop string can reach."""
-        self._tokens: list[int] = []
-        self._settled = 0
-        """How many of `_tokens` are in `_text`; they stay as context for decoding the others."""
+    strings: Sequence[str]
+    detokenizer: Detokenizer
+    _tail: str = ""
+    """The released text, as far back as a stop string can reach."""
 
     def completed_by(self, token: int) -> bool:
-        """Whether this token, following all earlier ones, completes a stop string."""
-        self._tokens.append(token)
-        known = self._decode(self._tokens[: self._settled])
-        fresh = self._decode(self._tokens)[len(known) :]
-        text = self._text + fresh
-        if any(string in text for string in self._strings):
+        """This token, after all earlier ones, completes a stop string."""
+        self._tail += self.detokenizer.push(token)
+        # The pending text counts too: a token may complete a stop string and begin a character.
+        text = self._tail + self.detokenizer.pending_text()
+        if any(string in text for string in self.strings):
             return True
-        pending = len(self._tokens) - self._settled
-        if not fresh.endswith(_UNFINISHED) or pending >= _PATIENCE:
-            self._text = text[max(0, len(text) - self._kept) :]
-            self._tokens = self._tokens[self._settled :]
-            self._settled = len(self._tokens)
+        kept = max(map(len, self.strings)) - 1
+        self._tail = self._tail[max(0, len(self._tail) - kept) :]
         return False
+
+
+@define(eq=False)
+class TextBeforeStop:
+    """The text of a sample before its first stop string, as its tokens come.
+
+    Released text is never taken back. Text that may begin a stop string is held for the moment.
+    """
+
+    detokenizer: Detokenizer
+    strings: tuple[str, ...] = ()
+    stopped: bool = False
+    """A stop string came."""
+    _held: str = field(default="", init=False)
+
+    def push(self, token: int) -> str:
+        """The text that this token releases."""
+        return self._release(self.detokenizer.push(token))
+
+    def finish(self) -> str:
+        """The rest of the text, when no token follows."""
+        text = self._release(self.detokenizer.flush())
+        rest, self._held = self._held, ""
+        return text + rest
+
+    def _release(self, text: str) -> str:
+        if self.stopped:
+            return ""
+        text, self._held = self._held + text, ""
+        starts = [text.find(string) for string in self.strings if string in text]
+        if starts:
+            self.stopped = True
+            return text[: min(starts)]
+        held = max((_overlap(text, string) for string in self.strings), default=0)
+        self._held = text[len(text) - held :]
+        return text[: len(text) - held]
+
+
+def _overlap(text: str, string: str) -> int:
+    """How many characters at the end of the text begin the stop string."""
+    longest = min(len(text), len(string) - 1)
+    return next((n for n in range(longest, 0, -1) if text.endswith(string[:n])), 0)

@@ -9,87 +9,92 @@ from attrs import frozen
 from torch import Tensor
 
 _CANDIDATES = 512
-"""How many of the likeliest tokens are tried first for top-p, before all are sorted."""
+"""Top-p looks at so many of the most likely tokens before it sorts all of them."""
 
 
 @frozen(kw_only=True)
-class Rule:
+class TokenSamplingParams:
     """How one sequence draws its tokens."""
 
     temperature: float = 1.0
+    """0: greedy."""
     top_k: int = -1
+    """-1: off."""
     top_p: float = 1.0
 
     @property
-    def narrow(self) -> bool:
-        """Whether some tokens are ruled out before drawing."""
+    def truncates(self) -> bool:
+        """Top-k or top-p excludes some tokens."""
         return self.temperature > 0 and (self.top_k > 0 or self.top_p < 1)
 
 
-def choose(logp: Tensor, rules: Sequence[Rule], uniforms: Sequence[float]) -> Tensor:
-    """One token for each row of log-softmaxed logits (R, V), shape (R,).
+def sample_tokens(
+    logp: Tensor, params: Sequence[TokenSamplingParams], uniforms: Sequence[float]
+) -> Tensor:
+    """One token (R,) for each row of log-softmaxed logits (R, V), by inverse transform sampling.
 
-    A row's token depends on that row, its rule and its number in [0, 1) alone: it is the inverse
-    of the distribution function. Temperature 0 takes the likeliest token, the first of equals.
+    The token of a row depends on that row, its parameters and its number in [0, 1) alone.
+    Temperature 0 takes the most likely token, the first of equals.
     """
-    greedy = [i for i, rule in enumerate(rules) if rule.temperature == 0]
-    narrow = [i for i, rule in enumerate(rules) if rule.narrow]
-    wide = [i for i, rule in enumerate(rules) if rule.temperature > 0 and not rule.narrow]
-    tokens = torch.empty(len(rules), dtype=torch.long, device=logp.device)
-    drawn = torch.tensor(uniforms, dtype=torch.float64, device=logp.device)
+    greedy = [i for i, p in enumerate(params) if p.temperature == 0]
+    truncated = [i for i, p in enumerate(params) if p.truncates]
+    full = [i for i, p in enumerate(params) if p.temperature > 0 and not p.truncates]
+    tokens = torch.empty(len(params), dtype=torch.long, device=logp.device)
+    uniform = torch.tensor(uniforms, dtype=torch.float64, device=logp.device)
     if greedy:
         tokens[greedy] = logp[greedy].argmax(-1)
-    if wide:
-        probabilities = _tempered(logp, rules, wide)
-        tokens[wide] = _invert(probabilities, drawn[wide])
-    if narrow:
-        candidates, probabilities = _candidates(
-            _tempered(logp, rules, narrow), [rules[i] for i in narrow]
+    if full:
+        tokens[full] = _invert(_temper(logp, params, full), uniform[full])
+    if truncated:
+        candidates, probabilities = _truncate(
+            _temper(logp, params, truncated), [params[i] for i in truncated]
         )
-        at = _invert(probabilities, drawn[narrow])
-        tokens[narrow] = candidates.gather(-1, at[:, None]).squeeze(-1)
+        chosen = _invert(probabilities, uniform[truncated])
+        tokens[truncated] = candidates.gather(-1, chosen[:, None]).squeeze(-1)
     return tokens
 
 
-def _tempered(logp: Tensor, rules: Sequence[Rule], rows: Sequence[int]) -> Tensor:
+def _temper(logp: Tensor, params: Sequence[TokenSamplingParams], rows: Sequence[int]) -> Tensor:
+    """The probabilities of some rows at their temperatures."""
     chosen = logp if len(rows) == len(logp) else logp[rows]
-    temperatures = [rules[i].temperature for i in rows]
+    temperatures = [params[i].temperature for i in rows]
     if all(t == 1 for t in temperatures):
         return chosen.exp()
     scale = torch.tensor(temperatures, device=logp.device)
     return torch.softmax(chosen / scale[:, None], -1)
 
 
-def _invert(probabilities: Tensor, drawn: Tensor) -> Tensor:
-    """The first place where the running sum of (R, n) exceeds drawn * total: one of p > 0."""
-    running = probabilities.cumsum(-1, dtype=torch.float64)
-    wanted = drawn * running[:, -1]
+def _invert(probabilities: Tensor, uniform: Tensor) -> Tensor:
+    """The first column of (R, n) whose cumulative sum exceeds uniform * total; its p is > 0."""
+    cumulative = probabilities.cumsum(-1, dtype=torch.float64)
+    threshold = uniform * cumulative[:, -1]
     return (
-        torch.searchsorted(running, wanted[:, None], right=True)
+        torch.searchsorted(cumulative, threshold[:, None], right=True)
         .squeeze(-1)
         .clamp_(max=probabilities.shape[-1] - 1)
     )
 
 
-def _candidates(probabilities: Tensor, rules: Sequence[Rule]) -> tuple[Tensor, Tensor]:
-    """Tokens (R, n), likeliest first, and their probabilities, 0 where they are ruled out.
+def _truncate(
+    probabilities: Tensor, params: Sequence[TokenSamplingParams]
+) -> tuple[Tensor, Tensor]:
+    """Tokens (R, n), the most likely first, and their probabilities: 0 where they are excluded.
 
-    Top-p keeps the smallest set of the likeliest tokens, of those that top-k left, whose share is
-    at least p (Holtzman et al. 2020, arXiv:1904.09751).
+    Top-p keeps the smallest set of the most likely tokens, of those that top-k has left, whose
+    probability is at least p (Holtzman et al. 2020, arXiv:1904.09751).
     """
     size = probabilities.shape[-1]
     device = probabilities.device
-    limits = [rule.top_k if 0 < rule.top_k < size else size for rule in rules]
-    shares = torch.tensor([rule.top_p for rule in rules], device=device)
-    tried = min(size, max([_CANDIDATES, *(k for k in limits if k < size)]))
-    best, tokens = probabilities.topk(tried)
-    open_ended = torch.tensor([k > tried for k in limits], device=device)
-    if bool((open_ended & (best.sum(-1) < shares)).any()):
+    top_k = [p.top_k if 0 < p.top_k < size else size for p in params]
+    top_p = torch.tensor([p.top_p for p in params], device=device)
+    candidates = min(size, max([_CANDIDATES, *(k for k in top_k if k < size)]))
+    best, tokens = probabilities.topk(candidates)
+    no_top_k = torch.tensor([k > candidates for k in top_k], device=device)
+    if bool((no_top_k & (best.sum(-1) < top_p)).any()):
         best, tokens = probabilities.sort(dim=-1, descending=True, stable=True)
     ranks = torch.arange(best.shape[-1], device=device)
-    best = best * (ranks < torch.tensor(limits, device=device)[:, None])
-    # What the tokens beyond the candidates hold belongs to the whole only where top-k leaves them
-    # in.
-    total = torch.where(open_ended, 1.0, best.sum(-1))
+    best = best * (ranks < torch.tensor(top_k, device=device)[:, None])
+    # Without top-k the total is 1: it includes the tokens beyond the candidates.
+    total = torch.where(no_top_k, 1.0, best.sum(-1))
     before = best.cumsum(-1) - best
-    return tokens, best * (before < (shares * total)[:, None])
+    return tokens, best * (before < (top_p * total)[:, None])

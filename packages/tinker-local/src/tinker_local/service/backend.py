@@ -1,6 +1,6 @@
-"""What the service asks of the compute side; the torch modules provide it.
+"""The interface of the backend, which computes. `TorchBackend` implements it.
 
-Everything here is called from the worker's thread only.
+All methods are called on the worker thread.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 Tensors = Mapping[str, "torch.Tensor"]
 Adapter = Any
-"""Weights to sample with; opaque here."""
-Ticket = Any
-"""One sample request inside a sampler; hashable, opaque here."""
+"""Weights to sample with; opaque to the service."""
+SequenceGroup = Any
+"""One sample request in a sampler; hashable and opaque to the service."""
 
 
-class Base(Protocol):
+class BaseModel(Protocol):
     """A loaded base model."""
 
     @property
@@ -39,7 +39,7 @@ class Base(Protocol):
 
 
 class Trainer(Protocol):
-    """One LoRA in training."""
+    """A LoRA adapter in training."""
 
     def loss(self, request: LossRequest) -> LossResult: ...
     def optim_step(self, params: AdamParams) -> dict[str, float]: ...
@@ -52,19 +52,19 @@ class Sampler(Protocol):
     """All open sample requests of one base model."""
 
     @property
-    def idle(self) -> bool: ...
-    def add(self, request: SampleRequest, adapter: Adapter | None) -> Ticket: ...
-    def step(self) -> list[tuple[Ticket, SampleResult | RequestError]]: ...
-    def cancel(self, ticket: Ticket) -> None: ...
+    def is_idle(self) -> bool: ...
+    def add(self, request: SampleRequest, adapter: Adapter | None) -> SequenceGroup: ...
+    def step(self) -> list[tuple[SequenceGroup, SampleResult | RequestError]]: ...
+    def cancel(self, group: SequenceGroup) -> None: ...
 
 
-class Compute(Protocol):
+class Backend(Protocol):
     """Makes the others."""
 
-    def warm(self) -> None:
-        """Pay now what the first call would pay (imports); never raises."""
+    def warm_up(self) -> None:
+        """Import now what the first request would import. Never raises."""
 
-    def load(self, folder: Path, name: str) -> Base: ...
-    def trainer(self, base: Base, spec: LoraSpec) -> Trainer: ...
-    def sampler(self, base: Base) -> Sampler: ...
-    def adapter(self, base: Base, spec: LoraSpec, tensors: Tensors) -> Adapter: ...
+    def load_model(self, folder: Path, name: str) -> BaseModel: ...
+    def make_trainer(self, base: BaseModel, spec: LoraSpec) -> Trainer: ...
+    def make_sampler(self, base: BaseModel) -> Sampler: ...
+    def load_adapter(self, base: BaseModel, spec: LoraSpec, tensors: Tensors) -> Adapter: ...

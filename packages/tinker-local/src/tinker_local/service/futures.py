@@ -1,6 +1,6 @@
-"""Requests that were accepted and their outcomes, until the client has them.
+"""Futures: accepted requests and their outcomes, until the client has read them.
 
-Lives on the event loop; nothing here is thread-safe.
+Runs on the event loop; nothing here is thread-safe.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tinker_local.errors import RequestError
 logger = logging.getLogger(__name__)
 
 KEEP_UNREAD_S = 3600.0
-"""A finished result waits so long for a client that never asks."""
+"""How long an outcome is kept for a client that never asks for it."""
 KEEP_READ_S = 60.0
-"""And so long after it was read: a lost reply is asked for again within one poll."""
+"""How long an outcome is kept after it was read; a client that lost the reply asks again."""
 
 Outcome = bytes | dict[str, Any] | RequestError
-"""Protobuf, JSON, or why not."""
+"""Protobuf, JSON, or the error."""
 Start = Callable[[], Coroutine[Any, Any, Outcome]]
 
 
@@ -33,31 +33,32 @@ Start = Callable[[], Coroutine[Any, Any, Outcome]]
 class Channel:
     """The finished samples of one client of one sampler, in order, for its poller."""
 
-    trimmed: int = 0
-    """How many the client has seen and the list no longer holds."""
+    num_dropped: int = 0
+    """Samples that the client has seen and that are dropped from the list."""
     finished: list[Future] = field(factory=list)
     grown: asyncio.Event = field(factory=asyncio.Event)
 
     def append(self, future: Future) -> None:
+        """Add a finished sample."""
         self.finished.append(future)
         self.grown.set()
 
     def after(self, cursor: int) -> list[Future]:
-        """What finished after `cursor`; what is at or before it is forgotten."""
-        seen = min(max(cursor - self.trimmed, 0), len(self.finished))
+        """The samples that finished after `cursor`. Those before it are dropped."""
+        seen = min(max(cursor - self.num_dropped, 0), len(self.finished))
         del self.finished[:seen]
-        self.trimmed += seen
+        self.num_dropped += seen
         return list(self.finished)
 
     async def wait(self, cursor: int, seconds: float) -> tuple[list[Future], int]:
-        """What finished after `cursor`, waiting for the first, and the new cursor."""
+        """The samples that finish after `cursor`, once there is one, and the new cursor."""
         fresh = self.after(cursor)
         if not fresh and seconds > 0:
             self.grown.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.grown.wait(), seconds)
             fresh = self.after(cursor)
-        return fresh, self.trimmed + len(fresh)
+        return fresh, self.num_dropped + len(fresh)
 
 
 @define(eq=False)
@@ -78,7 +79,7 @@ class Future:
 
 @define(eq=False)
 class FutureTable:
-    """All futures, by id and by the key under which a client may submit a request twice."""
+    """All futures, by id and by key. A client that submits a request twice uses the same key."""
 
     clock: Callable[[], float] = time.monotonic
     by_id: dict[str, Future] = field(factory=dict)
@@ -93,7 +94,7 @@ class FutureTable:
         start: Start,
         channel: tuple[str, int] | None = None,
     ) -> Future:
-        """The future of the request with this key; the first time, `start` is set going."""
+        """The future of the request with this key. The first call runs `start`."""
         if key in self.by_key:
             return self.by_key[key]
         future = Future(f"{kind}-{uuid.uuid4().hex}", kind, key)
@@ -101,10 +102,10 @@ class FutureTable:
         if channel is not None:
             future.channel = self.channel(*channel)
         self.by_id[future.id] = self.by_key[key] = future
-        future.task = asyncio.create_task(self._fulfil(future, start))
+        future.task = asyncio.create_task(self._run(future, start))
         return future
 
-    async def _fulfil(self, future: Future, start: Start) -> None:
+    async def _run(self, future: Future, start: Start) -> None:
         try:
             outcome = await start()
         except RequestError as error:
@@ -123,11 +124,11 @@ class FutureTable:
             future.channel.append(future)
 
     def channel(self, sampler_id: str, clone: int) -> Channel:
-        """The finished samples of one client of a sampler."""
+        """The channel of one client of a sampler."""
         return self.channels.setdefault((sampler_id, clone), Channel())
 
     async def wait(self, future: Future, seconds: float) -> Outcome | None:
-        """The outcome, or None when it is not there after so many seconds."""
+        """The outcome, or None when it takes longer than so many seconds."""
         if not future.done.is_set():
             try:
                 await asyncio.wait_for(future.done.wait(), seconds)
@@ -137,18 +138,18 @@ class FutureTable:
         return future.outcome
 
     def cancel(self, request_id: str) -> None:
-        """Give up a request that still runs; one that is finished or unknown is left alone."""
+        """Cancel a request that still runs. A finished or unknown one is left alone."""
         if request_id in self.by_id:
             self._abort(self.by_id[request_id], RequestError("cancelled"))
 
-    def cancel_where(self, chosen: Callable[[Hashable], bool]) -> None:
-        """Give up all that still run among the requests whose keys are chosen."""
+    def cancel_where(self, matches: Callable[[Hashable], bool]) -> None:
+        """Cancel the running requests whose keys match."""
         for future in self.by_id.values():
-            if chosen(future.key):
+            if matches(future.key):
                 self._abort(future, RequestError("cancelled: its session has ended"))
 
     def fail_all(self, error: RequestError) -> None:
-        """Let nobody wait any longer."""
+        """Fail all running requests, and wake all pollers."""
         for future in self.by_id.values():
             self._abort(future, error)
         for channel in self.channels.values():
@@ -161,20 +162,20 @@ class FutureTable:
                 future.task.cancel()
 
     def forget(self, request_id: str) -> None:
-        """Drop a finished result that the client has acknowledged."""
+        """Drop a finished request that the client has acknowledged."""
         future = self.by_id.get(request_id)
         if future is not None and future.done.is_set():
             del self.by_id[future.id], self.by_key[future.key]
 
-    def sweep(self) -> None:
-        """Drop finished results that were read, or that nobody asked for, long enough ago."""
+    def drop_old(self) -> None:
+        """Drop finished requests that were read, or not asked for, long enough ago."""
         now = self.clock()
         for future in list(self.by_id.values()):
-            read = future.read_at is not None and now - future.read_at > KEEP_READ_S
-            if future.done.is_set() and (read or now - future.finished_at > KEEP_UNREAD_S):
+            was_read = future.read_at is not None and now - future.read_at > KEEP_READ_S
+            if future.done.is_set() and (was_read or now - future.finished_at > KEEP_UNREAD_S):
                 self.forget(future.id)
 
     def close_channels(self, sampler_ids: set[str]) -> None:
-        """Forget the pollers of samplers that are gone."""
+        """Drop the channels of samplers that are gone, and wake their pollers."""
         for name in [name for name in self.channels if name[0] in sampler_ids]:
             self.channels.pop(name).grown.set()

@@ -1,4 +1,4 @@
-"""Posted work: where its result goes, and the order in which a model's operations run."""
+"""The queue of one model's operations, which run in the order of their `seq_id`."""
 
 from __future__ import annotations
 
@@ -15,83 +15,93 @@ from tinker_local.errors import RequestError
 logger = logging.getLogger(__name__)
 
 GAP_S = 330.0
-"""A client repeats a lost submission for 5 minutes; a number that is missing for longer than that
-was given up, and the operations behind it go on without it."""
-MAX_WAITING = 10_000
-"""Operations of one model that may be queued."""
+"""A client retries a lost submission for 5 minutes. A number that is missing for longer was given
+up, and the queue continues without it."""
+MAX_QUEUED = 10_000
+"""The most operations of one model that wait."""
 
 
 @define(eq=False)
-class Reply:
-    """Where the result of posted work goes; settled from the worker's thread."""
+class Promise:
+    """The result of posted work; the worker thread settles it, and the event loop awaits it."""
 
     future: asyncio.Future[Any]
 
-    def settle(self, result: object) -> None:
-        self._tell(self.future.set_result, result)
+    def resolve(self, result: object) -> None:
+        """Deliver a result."""
+        self._deliver(self.future.set_result, result)
 
-    def fail(self, error: RequestError) -> None:
-        self._tell(self.future.set_exception, error)
+    def reject(self, error: RequestError) -> None:
+        """Deliver an error."""
+        self._deliver(self.future.set_exception, error)
 
-    def _tell(self, tell: Callable[[Any], None], value: object) -> None:
+    def _deliver(self, settle: Callable[[Any], None], value: object) -> None:
         def deliver() -> None:
-            if not self.future.done():  # the one who asked may have given up
-                tell(value)
+            if not self.future.done():  # its caller may have given up
+                settle(value)
 
         loop = self.future.get_loop()
         if not loop.is_closed():
             loop.call_soon_threadsafe(deliver)
 
     @contextmanager
-    def failures(self) -> Iterator[None]:
-        """What goes wrong in this block goes to the one who asked; the worker goes on."""
+    def deliver_errors(self) -> Iterator[None]:
+        """Deliver errors of the block; the worker continues."""
         try:
             yield
         except RequestError as error:
-            self.fail(error)
+            self.reject(error)
         except Exception as error:
             logger.exception("the engine failed")
-            self.fail(RequestError(f"{type(error).__name__}: {error}", "server"))
+            self.reject(RequestError(f"{type(error).__name__}: {error}", "server"))
 
-    def perform(self, work: Callable[[], Any]) -> None:
-        with self.failures():
-            self.settle(work())
+    def run(self, work: Callable[[], Any]) -> None:
+        """Deliver the result of the work, or its error."""
+        with self.deliver_errors():
+            self.resolve(work())
 
 
 @define(eq=False)
-class Line:
-    """The operations of one model."""
+class OperationQueue:
+    """The queued operations of one model, by number."""
 
     next_number: int = 1
-    waiting: dict[int, tuple[Reply, Callable[[], Any]]] = field(factory=dict)
+    queued: dict[int, tuple[Promise, Callable[[], Any]]] = field(factory=dict)
     gap_since: float | None = None
-    """When the next number was first found missing while later ones waited."""
+    """The time since which the next number is missing while later ones are queued."""
 
     @property
-    def ready(self) -> bool:
-        return self.next_number in self.waiting
+    def is_ready(self) -> bool:
+        """The next operation is queued."""
+        return self.next_number in self.queued
 
-    def enter(self, number: int, reply: Reply, work: Callable[[], Any]) -> None:
-        if number < self.next_number or number in self.waiting:
-            reply.fail(RequestError(f"seq_id {number} is over; the next is {self.next_number}"))
-        elif len(self.waiting) >= MAX_WAITING and number != self.next_number:
-            reply.fail(RequestError(f"{MAX_WAITING} operations of this model are waiting already"))
+    def enqueue(self, number: int, promise: Promise, work: Callable[[], Any]) -> None:
+        """Queue an operation; one that comes too late, or is too many, is rejected."""
+        if number < self.next_number or number in self.queued:
+            promise.reject(
+                RequestError(f"seq_id {number} has passed: the next is {self.next_number}")
+            )
+        elif len(self.queued) >= MAX_QUEUED and number != self.next_number:
+            promise.reject(
+                RequestError(f"{MAX_QUEUED} operations of this model are queued already")
+            )
         else:
-            self.waiting[number] = (reply, work)
+            self.queued[number] = (promise, work)
 
     def run_next(self) -> None:
-        reply, work = self.waiting.pop(self.next_number)
+        """Run the next operation."""
+        promise, work = self.queued.pop(self.next_number)
         self.next_number += 1
         self.gap_since = None
-        reply.perform(work)
+        promise.run(work)
 
     def skip_gap(self, now: float) -> None:
-        """Give up on a number that never came."""
-        if self.ready or not self.waiting:
+        """Continue without numbers that have been missing for too long."""
+        if self.is_ready or not self.queued:
             self.gap_since = None
         elif self.gap_since is None:
             self.gap_since = now
         elif now - self.gap_since > GAP_S:
-            found = min(self.waiting)
+            found = min(self.queued)
             logger.warning("operations %d to %d never came", self.next_number, found - 1)
             self.next_number, self.gap_since = found, None

@@ -1,4 +1,4 @@
-"""What all routes share: the registry, the futures, the scheduler, the store; and its upkeep."""
+"""The service behind the routes: sessions, futures, the worker, the stores, and their upkeep."""
 
 from __future__ import annotations
 
@@ -16,40 +16,47 @@ from attrs import define, field, frozen
 
 from tinker_local import catalog
 from tinker_local.errors import RequestError
-from tinker_local.service.backend import Compute
+from tinker_local.service.backend import Backend
 from tinker_local.service.futures import Future, FutureTable, Outcome, Start
-from tinker_local.service.loaded_models import Engine, ModelName, Source
-from tinker_local.service.sessions import Model, Registry, SamplerRecord, Session, Span
-from tinker_local.service.worker import Scheduler
-from tinker_local.storage.checkpoint_store import Store
-from tinker_local.storage.snapshot_store import Shelf
+from tinker_local.service.loaded_models import LoadedModels, ModelLocation, SamplerSource
+from tinker_local.service.sessions import (
+    ModelRecord,
+    SamplerRecord,
+    Session,
+    SessionRegistry,
+    Span,
+)
+from tinker_local.service.worker import Worker
+from tinker_local.storage.checkpoint_store import CheckpointStore
+from tinker_local.storage.snapshot_store import SnapshotStore
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-SWEEP_S = 5.0
-TIDY_S = 60.0
+UPKEEP_S = 5.0
+DISK_UPKEEP_S = 60.0
 STOP_S = 1.0
-"""How long a shutdown waits for what is running; nothing that is cut off is half written."""
-MAX_IDLE_GUESTS = 4
-"""Weights of that many samplers that no session owns stay for the next request."""
+"""How long a shutdown waits for the work in progress. Files are written whole or not at all."""
+MAX_IDLE_UNOWNED = 4
+"""Samplers without a session and without requests that keep their weights."""
 
 
 @frozen(kw_only=True)
 class Settings:
-    """How a server runs."""
+    """The settings of a server."""
 
     home: Path
     key: str | None = None
-    """What clients must send; None lets everyone in, which only loopback may do."""
+    """The key that clients must send. None admits everyone, and needs a loopback address."""
     session_timeout_s: float = 300.0
-    """A client that is silent for so long (30 heartbeats) is taken for dead."""
+    """A session without a heartbeat for so long (30 heartbeats) ends."""
     preload: tuple[str, ...] = ()
+    """Base models to load at the start."""
 
 
 @frozen(kw_only=True)
 class Download:
-    """Files that may be fetched by whoever knows the token."""
+    """Files that can be fetched by a token."""
 
     files: dict[str, Path | bytes]
     until: float
@@ -58,160 +65,162 @@ class Download:
 
 @define(eq=False)
 class Service:
-    """One server's state."""
+    """The state of one server."""
 
     settings: Settings
-    registry: Registry
-    store: Store
-    scheduler: Scheduler
+    registry: SessionRegistry
+    checkpoints: CheckpointStore
+    worker: Worker
     futures: FutureTable = field(factory=FutureTable)
     downloads: dict[str, Download] = field(factory=dict)
     """By token."""
-    guests: OrderedDict[str, int] = field(factory=OrderedDict)
-    """How many requests are open of samplers that no session owns, the last used last."""
-    _spawned: set[asyncio.Task[Any]] = field(factory=set)
+    unowned: OrderedDict[str, int] = field(factory=OrderedDict)
+    """Open requests per sampler that no session owns, in LRU order."""
+    _tasks: set[asyncio.Task[Any]] = field(factory=set)
     _locator: ThreadPoolExecutor = field(factory=lambda: ThreadPoolExecutor(1, "locate"))
     _upkeep: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start the worker; models to preload are loaded when this returns."""
-        self.store.tidy()
-        self.futures.on_finished = self._trace
-        self.scheduler.start()
-        self._upkeep = asyncio.create_task(self._keep_up())
+        """Start the worker. The models to preload are loaded when this returns."""
+        self.checkpoints.clean_up()
+        self.futures.on_finished = self._record_span
+        self.worker.start()
+        self._upkeep = asyncio.create_task(self._run_upkeep())
         for name in self.settings.preload:
             model = await self.locate(name)
-            await self.scheduler.call(partial(self.engine.preload, model))
+            await self.worker.call(partial(self.models.preload, model))
         if not self.settings.preload:
-            self.scheduler.post(self.engine.compute.warm)
+            self.worker.post(self.models.backend.warm_up)
 
     async def stop(self) -> None:
-        """Give the running operation `STOP_S`, then leave it."""
+        """Stop. Work in progress gets `STOP_S` seconds to finish."""
         self.abandon()
         if self._upkeep is not None:
             self._upkeep.cancel()
         self._locator.shutdown(wait=False, cancel_futures=True)
-        if not await asyncio.to_thread(self.scheduler.stop, STOP_S):
+        if not await asyncio.to_thread(self.worker.stop, STOP_S):
             logger.warning("an operation is still running; it is abandoned")
-        self.engine.shelf.close()
+        self.models.snapshots.close()
 
     def abandon(self) -> None:
-        """Answer everything that is pending, so that no client is left hanging."""
+        """Fail all pending requests, so that no client waits for a server that is gone."""
         self.futures.fail_all(RequestError("the engine is shutting down", "server"))
-        for task in self._spawned:
+        for task in self._tasks:
             task.cancel()
 
     @property
-    def engine(self) -> Engine:
-        """For closures that the scheduler runs; never touched on the event loop."""
-        return self.scheduler.engine
+    def models(self) -> LoadedModels:
+        """The worker's models. Only functions that the worker runs may use them."""
+        return self.worker.models
 
-    async def locate(self, name: str) -> ModelName:
-        """A base model's folder, which may have to be downloaded first; one at a time."""
+    async def locate(self, name: str) -> ModelLocation:
+        """The folder of a base model, which may have to be downloaded. One model at a time."""
         loop = asyncio.get_running_loop()
         folder = await loop.run_in_executor(self._locator, catalog.resolve, name)
-        return ModelName(name=name, folder=folder)
+        return ModelLocation(name=name, folder=folder)
 
     def submit(
-        self, kind: str, model: Model, number: int, work: Callable[[], Outcome]
+        self, kind: str, model: ModelRecord, number: int, work: Callable[[], Outcome]
     ) -> dict[str, Any]:
-        """Queue an operation of a model; what the client is told."""
+        """Queue an operation of a model; the reply to the client."""
         future = self.futures.open(
             kind,
             (model.id, number),
-            lambda: self.scheduler.in_order(model.id, number, work),
+            lambda: self.worker.run_operation(model.id, number, work),
         )
         return {"request_id": future.id, "model_id": model.id}
 
-    def submit_free(self, kind: str, key: tuple[str, str, int], start: Start) -> dict[str, Any]:
-        """Start work that has no place in a model's order; what the client is told."""
+    def submit_unordered(
+        self, kind: str, key: tuple[str, str, int], start: Start
+    ) -> dict[str, Any]:
+        """Start work outside of any model's order of operations; the reply to the client."""
         return {"request_id": self.futures.open(kind, key, start).id}
 
-    def adopt_model(self, model: Model) -> None:
-        """Let a model that the engine has made take operations, unless its session ended."""
+    def add_model(self, model: ModelRecord) -> None:
+        """Accept operations of a loaded model, unless its session has ended meanwhile."""
         try:
             self.registry.add_model(model)
         except RequestError:
-            self.scheduler.post(lambda: self.engine.forget_run(model.id))
+            self.worker.post(lambda: self.models.unload_run(model.id))
             raise
-        self.scheduler.open_line(model.id)
+        self.worker.open_queue(model.id)
 
-    def adopt_sampler(self, sampler: SamplerRecord) -> None:
-        """Let clients sample from what the engine holds, unless the session ended."""
+    def add_sampler(self, sampler: SamplerRecord) -> None:
+        """Accept requests to a loaded sampler, unless its session has ended meanwhile."""
         try:
             self.registry.add_sampler(sampler)
         except RequestError:
-            self.scheduler.post(lambda: self.engine.forget_samplers([sampler.id]))
+            self.worker.post(lambda: self.models.remove_samplers([sampler.id]))
             raise
 
     @contextmanager
-    def guest(self, sampler_id: str, source: Source) -> Iterator[None]:
-        """A sampler that no session owns, at least as long as the block runs."""
-        self.scheduler.post(lambda: self.engine.add_source(sampler_id, source))
-        self.guests[sampler_id] = self.guests.pop(sampler_id, 0) + 1
+    def unowned_sampler(self, sampler_id: str, source: SamplerSource) -> Iterator[None]:
+        """A sampler that no session owns. It lives at least as long as the block."""
+        self.worker.post(lambda: self.models.add_sampler(sampler_id, source))
+        self.unowned[sampler_id] = self.unowned.pop(sampler_id, 0) + 1
         try:
             yield
         finally:
-            self.guests[sampler_id] -= 1
-            idle = [name for name, requests in self.guests.items() if requests == 0]
-            gone = idle[: max(0, len(idle) - MAX_IDLE_GUESTS)]
-            for name in gone:
-                del self.guests[name]
-            self.scheduler.post(lambda: self.engine.forget_samplers(gone))
+            self.unowned[sampler_id] -= 1
+            idle = [name for name, requests in self.unowned.items() if requests == 0]
+            evicted = idle[: max(0, len(idle) - MAX_IDLE_UNOWNED)]
+            for name in evicted:
+                del self.unowned[name]
+            self.worker.post(lambda: self.models.remove_samplers(evicted))
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """A task of one request, cancelled when the service is to end."""
+        """A task of one request, which is cancelled when the server stops."""
         task = asyncio.create_task(work)
-        self._spawned.add(task)
-        task.add_done_callback(self._spawned.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return task
 
-    def _trace(self, future: Future) -> None:
-        """Note in its session how long a request took."""
+    def _record_span(self, future: Future) -> None:
         owner = future.key[0] if isinstance(future.key, tuple) else ""
         session = self.registry.sessions.get(owner.split(":")[0])
         if session is not None:
             session.spans.append(Span(future.kind, owner, future.opened_at, future.finished_at))
 
     def end_session(self, session_id: str, why: str) -> None:
-        """Free all that a session owns, once its queued operations have run."""
+        """End a session. What it owns is freed after its queued operations have run."""
         session = self.registry.end(session_id, why)
         if session is not None:
-            self._release(session)
+            self._free(session)
 
-    def _release(self, session: Session) -> None:
+    def _free(self, session: Session) -> None:
         logger.info("session %s %s", session.id, session.ended)
-        gone = set(session.sampler_ids)
-        self.futures.cancel_where(lambda key: isinstance(key, tuple) and key[0] in gone)
-        self.futures.close_channels(gone)
+        samplers = set(session.sampler_ids)
+        self.futures.cancel_where(lambda key: isinstance(key, tuple) and key[0] in samplers)
+        self.futures.close_channels(samplers)
         for model_id in session.model_ids:
-            self.scheduler.close_line(model_id)
-        self.scheduler.post(lambda: self.engine.forget_samplers(gone))
+            self.worker.close_queue(model_id)
+        self.worker.post(lambda: self.models.remove_samplers(samplers))
 
-    async def _keep_up(self) -> None:
-        """Every few seconds: forget dead clients and old results; every minute: clear the disk."""
+    async def _run_upkeep(self) -> None:
+        """Every few seconds end dead sessions and drop old results; every minute clean the disk."""
         rounds = 0
         while True:
-            await asyncio.sleep(min(SWEEP_S, self.settings.session_timeout_s / 4))
+            await asyncio.sleep(min(UPKEEP_S, self.settings.session_timeout_s / 4))
             rounds += 1
             try:
-                self._sweep(disk=rounds % round(TIDY_S / SWEEP_S) == 0)
+                self._upkeep_once(disk=rounds % round(DISK_UPKEEP_S / UPKEEP_S) == 0)
             except Exception:
-                logger.exception("upkeep failed; it is tried again")
+                logger.exception("upkeep failed; it will be tried again")
 
-    def _sweep(self, *, disk: bool) -> None:
-        for session_id in self.registry.silent():
+    def _upkeep_once(self, *, disk: bool) -> None:
+        for session_id in self.registry.timed_out():
             seconds = self.settings.session_timeout_s
             self.end_session(session_id, f"ended: no heartbeat for {seconds:g} s")
-        self.futures.sweep()
+        self.futures.drop_old()
         if disk:
-            self.store.tidy()
-            self.store.sweep()
-            self.scheduler.post(self.engine.shelf.sweep)
+            self.checkpoints.clean_up()
+            self.checkpoints.delete_expired()
+            self.worker.post(self.models.snapshots.clean_up)
 
 
-def make_service(settings: Settings, compute: Compute) -> Service:
+def make_service(settings: Settings, backend: Backend) -> Service:
     """A service that is not started yet."""
-    store = Store(settings.home)
-    engine = Engine(compute, store, Shelf(settings.home))
-    return Service(settings, Registry(settings.session_timeout_s), store, Scheduler(engine))
+    checkpoints = CheckpointStore(settings.home)
+    models = LoadedModels(backend, checkpoints, SnapshotStore(settings.home))
+    registry = SessionRegistry(settings.session_timeout_s)
+    return Service(settings, registry, checkpoints, Worker(models))

@@ -1,6 +1,6 @@
-"""Who is connected: sessions, and the models and samplers they own.
+"""Sessions, and the models and samplers that they own.
 
-A session lives while its client sends heartbeats. Lives on the event loop; not thread-safe.
+A session lives while its client sends heartbeats. Runs on the event loop; not thread-safe.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from attrs import define, field
 from tinker_local.errors import GoneError, NotFoundError, RequestError
 from tinker_local.request_types import LoraSpec
 
+MAX_SPANS = 20_000
+"""The number of newest requests of a session whose times are kept."""
 
-def now() -> datetime:
+
+def utc_now() -> datetime:
+    """The current time."""
     return datetime.now(UTC)
 
 
-MAX_SPANS = 20_000
-"""Requests of one session whose times are remembered, the newest."""
-
-
 class Span(NamedTuple):
-    """When a request was taken and when it was finished, in seconds of the futures' clock."""
+    """The times of one request, in seconds of the clock of the futures."""
 
     kind: str
     owner: str
@@ -37,25 +37,25 @@ class Span(NamedTuple):
 
 @define(kw_only=True, eq=False)
 class Session:
-    """One client process, or one of its service clients."""
+    """One `ServiceClient`."""
 
     id: str
     user_metadata: dict[str, Any]
     display_name: str | None
     last_seen: float
-    created: datetime = field(factory=now)
+    created: datetime = field(factory=utc_now)
     ended: str | None = None
-    """Why it ended."""
+    """Why it has ended; None while it lives."""
     reason: str | None = None
-    """What its client said about that: success, errored or interrupted."""
+    """The reason that the client gave: success, errored or interrupted."""
     model_ids: list[str] = field(factory=list)
     sampler_ids: list[str] = field(factory=list)
     spans: deque[Span] = field(factory=lambda: deque(maxlen=MAX_SPANS))
 
 
 @define(kw_only=True, eq=False)
-class Model:
-    """A LoRA in training: a training run."""
+class ModelRecord:
+    """A model of a client: a LoRA adapter in training, which is also a training run."""
 
     id: str
     session_id: str
@@ -64,34 +64,34 @@ class Model:
     architecture: str
     folder: str
     user_metadata: dict[str, str] | None
-    last_request: datetime = field(factory=now)
+    last_request: datetime = field(factory=utc_now)
 
 
 @define(kw_only=True, eq=False)
 class SamplerRecord:
-    """What a sampling session samples from."""
+    """A sampler of a client."""
 
     id: str
     session_id: str
     base_model: str
     model_path: str | None
     joined: int = 0
-    """How many copies in other processes have asked for a number."""
+    """How many clones of the client have joined."""
 
 
 @define(eq=False)
-class Registry:
-    """All sessions since the server's start, the models and samplers of those that live."""
+class SessionRegistry:
+    """All sessions since the start of the server, and the models and samplers of the living."""
 
     timeout_s: float
-    """A session whose client is silent for so long is over."""
+    """A session without a heartbeat for so long has ended."""
     clock: Callable[[], float] = time.monotonic
     sessions: dict[str, Session] = field(factory=dict)
-    models: dict[str, Model] = field(factory=dict)
+    models: dict[str, ModelRecord] = field(factory=dict)
     samplers: dict[str, SamplerRecord] = field(factory=dict)
 
     def open_session(self, user_metadata: dict[str, Any], display_name: str | None) -> Session:
-        """A session whose id was never used before, in this or an earlier life of the server."""
+        """A new session. Its id is unique across restarts of the server."""
         session = Session(
             id=f"session-{uuid.uuid4().hex[:16]}",
             user_metadata=user_metadata,
@@ -102,56 +102,59 @@ class Registry:
         return session
 
     def session(self, session_id: str) -> Session:
-        """A session, living or not; `NotFoundError` when this server never opened it."""
+        """A session, living or ended. `NotFoundError` when this server never opened it."""
         if session_id not in self.sessions:
-            raise NotFoundError(f"there is no session {session_id!r}")
+            raise NotFoundError(f"unknown session {session_id!r}")
         return self.sessions[session_id]
 
     def live_session(self, session_id: str) -> Session:
-        """A session that has not ended, which this counts as a sign of life of."""
+        """A living session. This call counts as a heartbeat."""
         session = self.session(session_id)
         if session.ended is not None:
             raise GoneError(f"session {session_id} {session.ended}")
         session.last_seen = self.clock()
         return session
 
-    def model(self, model_id: str) -> Model:
+    def model(self, model_id: str) -> ModelRecord:
+        """A model of a living session."""
         if model_id not in self.models:
-            raise NotFoundError(f"there is no model {model_id!r}{self._why_not(model_id)}")
+            raise NotFoundError(f"unknown model {model_id!r}{self._ended(model_id)}")
         model = self.models[model_id]
         self.live_session(model.session_id)
-        model.last_request = now()
+        model.last_request = utc_now()
         return model
 
     def sampler(self, sampler_id: str) -> SamplerRecord:
+        """A sampler of a living session."""
         if sampler_id not in self.samplers:
-            raise NotFoundError(f"there is no sampler {sampler_id!r}{self._why_not(sampler_id)}")
+            raise NotFoundError(f"unknown sampler {sampler_id!r}{self._ended(sampler_id)}")
         sampler = self.samplers[sampler_id]
         self.live_session(sampler.session_id)
         return sampler
 
-    def _why_not(self, name: str) -> str:
+    def _ended(self, name: str) -> str:
         session = self.sessions.get(name.split(":")[0])
         return f": its session {session.ended}" if session and session.ended else ""
 
     def check_new(self, model_id: str) -> None:
-        """Raise when a model has this id: to make another would destroy it."""
+        """RequestError when a model has this id, because a second one would replace it."""
         if model_id in self.models:
             raise RequestError(f"model {model_id} exists already")
 
-    def add_model(self, model: Model) -> None:
+    def add_model(self, model: ModelRecord) -> None:
+        """Add a model to its session."""
         self.live_session(model.session_id).model_ids.append(model.id)
         self.models[model.id] = model
 
     def add_sampler(self, sampler: SamplerRecord) -> None:
-        """A sampler that is there already (the client repeats itself) stays as it is."""
+        """Add a sampler to its session. One that exists stays: clients repeat requests."""
         session = self.live_session(sampler.session_id)
         if sampler.id not in self.samplers:
             session.sampler_ids.append(sampler.id)
             self.samplers[sampler.id] = sampler
 
     def end(self, session_id: str, why: str) -> Session | None:
-        """The session that thereby ended, its models and samplers forgotten; None if it had."""
+        """End a session and remove its models and samplers. None when it had ended before."""
         session = self.session(session_id)
         if session.ended is not None:
             return None
@@ -162,8 +165,8 @@ class Registry:
             del self.samplers[sampler_id]
         return session
 
-    def silent(self) -> list[str]:
-        """The living sessions from whose clients nothing came for too long."""
+    def timed_out(self) -> list[str]:
+        """The living sessions without a heartbeat for too long."""
         deadline = self.clock() - self.timeout_s
         return [
             session.id
@@ -173,12 +176,12 @@ class Registry:
 
 
 def string_values(metadata: dict[str, Any]) -> dict[str, str] | None:
-    """User metadata as a listing may show it: the SDK reads nothing but strings there."""
+    """User metadata with string values, which is all that the SDK reads in listings."""
     return {key: str(value) for key, value in metadata.items()} or None
 
 
 def child_id(session_id: str, kind: str, number: int) -> str:
-    """The id of a model (`train`) or sampler (`sample`); the SDK builds the same for models."""
+    """The id of a model (`train`) or sampler (`sample`). The SDK makes the same for models."""
     if "/" in session_id:
-        raise RequestError(f"not a session id: {session_id!r}")
+        raise RequestError(f"invalid session id {session_id!r}: it contains a slash")
     return f"{session_id}:{kind}:{number}"

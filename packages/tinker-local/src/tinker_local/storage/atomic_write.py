@@ -1,7 +1,7 @@
-"""Files and folders that are there whole or not at all.
+"""Atomic writes: a file or folder is written whole or not at all.
 
 A folder is filled under a hidden name beside its place, synced, and renamed. What a crash leaves
-behind starts with one of the prefixes below; `tidy` clears it away.
+behind has one of the prefixes below, and `clean_up` removes it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _sync(path: Path) -> None:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Replace one file."""
+    """Write or replace a file."""
     temporary = path.with_name(f"{NEW}{uuid.uuid4().hex}")
     try:
         temporary.write_bytes(content)
@@ -39,7 +39,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Make `folder` from what `fill` writes into the path it is given, replacing an old one."""
+    """Write or replace a folder. `fill` writes its files into the path that it is given."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f"{NEW}{uuid.uuid4().hex}")
     old = folder.with_name(f"{REPLACED}{folder.name}")
@@ -59,16 +59,16 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
 
 
 def delete_folder(folder: Path) -> None:
-    """Remove a folder; a reader sees all of it or none."""
+    """Delete a folder. A reader sees all of it or nothing."""
     doomed = folder.with_name(f"{DELETED}{uuid.uuid4().hex}")
     folder.rename(doomed)
     shutil.rmtree(doomed)
 
 
-def tidy(parent: Path) -> None:
+def clean_up(parent: Path) -> None:
     """Undo what a crash left half done among the children of `parent`.
 
-    Another server may be writing there right now, so what is young is left for the next time.
+    Young files stay until the next time, because another server may be writing them.
     """
     for child in parent.iterdir():
         if not child.name.startswith((NEW, REPLACED, DELETED)):

@@ -1,7 +1,7 @@
-"""Checkpoints on disk, readable by PEFT: `<home>/checkpoints/<run>/<kind>/<name>/`.
+"""The checkpoint store: `<home>/checkpoints/<run>/<kind>/<name>/`, in the layout of PEFT.
 
-A folder holds `adapter_model.safetensors` and `adapter_config.json`, a training checkpoint also
-`optimizer.safetensors`, and `meta.json` says what it is.
+A folder holds `adapter_model.safetensors`, `adapter_config.json` and `meta.json`; a checkpoint of
+`weights` also holds `optimizer.safetensors`.
 """
 
 from __future__ import annotations
@@ -18,19 +18,16 @@ import attrs
 from attrs import field, frozen
 
 from tinker_local.errors import NotFoundError, RequestError
-from tinker_local.request_types import LoraSpec
+from tinker_local.request_types import LORA_ALPHA, LoraSpec
 from tinker_local.storage import atomic_write
-from tinker_local.storage.checkpoint_path import KINDS, TinkerPath, make_path
+from tinker_local.storage.checkpoint_path import KINDS, CheckpointPath, make_path
 
 if TYPE_CHECKING:
     import torch
 
 logger = logging.getLogger(__name__)
 
-LORA_ALPHA = 32
-"""Fixed: an update is scaled by alpha / rank, so that a learning rate suits every rank."""
-
-ADAPTER, OPTIMIZER, CONFIG, META = (
+ADAPTER, OPTIMIZER, CONFIG, METADATA = (
     "adapter_model.safetensors",
     "optimizer.safetensors",
     "adapter_config.json",
@@ -39,8 +36,8 @@ ADAPTER, OPTIMIZER, CONFIG, META = (
 
 
 @frozen(kw_only=True)
-class Meta:
-    """What a checkpoint is, beside its tensors."""
+class CheckpointMetadata:
+    """What a checkpoint says beside its tensors."""
 
     base_model: str
     spec: LoraSpec
@@ -51,12 +48,19 @@ class Meta:
     run_metadata: dict[str, str] | None = None
     """The user's metadata of the training run."""
 
+    @property
+    def has_expired(self) -> bool:
+        """Its time to live has passed."""
+        return self.expires is not None and self.expires <= datetime.now(UTC)
+
     def to_json(self) -> bytes:
+        """The content of `meta.json`."""
         rows = attrs.asdict(self)
         return json.dumps(rows, default=datetime.isoformat, indent=1).encode()
 
     @classmethod
-    def from_json(cls, raw: bytes) -> Meta:
+    def from_json(cls, raw: bytes) -> CheckpointMetadata:
+        """Read the content of `meta.json`."""
         rows = json.loads(raw)
         rows["spec"] = LoraSpec(**rows["spec"])
         for name in ("created", "expires"):
@@ -65,23 +69,25 @@ class Meta:
 
 
 def expiry(ttl_seconds: int | None) -> datetime | None:
-    """The moment so many seconds from now; None never comes."""
+    """The time so many seconds from now; None stays None."""
     if ttl_seconds is None:
         return None
     try:
         return datetime.now(UTC) + timedelta(seconds=ttl_seconds)
     except OverflowError as error:
-        raise RequestError(f"ttl_seconds: {ttl_seconds} is beyond the year 9999") from error
+        raise RequestError(
+            f"invalid ttl_seconds {ttl_seconds}: it ends after the year 9999"
+        ) from error
 
 
-def _adapter_config(tensors: Mapping[str, object], meta: Meta) -> bytes:
-    """What PEFT reads; its module names are the last parts of the tensors' paths."""
+def _adapter_config(tensors: Mapping[str, object], metadata: CheckpointMetadata) -> bytes:
+    """PEFT's config. Its target modules are the last parts of the tensors' paths."""
     modules = {name.rsplit(".lora_", 1)[0].rsplit(".", 1)[-1] for name in tensors}
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
-        "base_model_name_or_path": meta.base_model,
-        "r": meta.spec.rank,
+        "base_model_name_or_path": metadata.base_model,
+        "r": metadata.spec.rank,
         "lora_alpha": LORA_ALPHA,
         "lora_dropout": 0.0,
         "bias": "none",
@@ -93,77 +99,78 @@ def _adapter_config(tensors: Mapping[str, object], meta: Meta) -> bytes:
 
 
 @frozen
-class Store:
-    """The checkpoints under one home folder."""
+class CheckpointStore:
+    """The checkpoints in one home folder."""
 
     home: Path = field(converter=Path)
 
     @property
     def root(self) -> Path:
+        """The folder of all checkpoints."""
         return self.home / "checkpoints"
 
-    def folder(self, path: TinkerPath) -> Path:
+    def folder(self, path: CheckpointPath) -> Path:
+        """The folder of a checkpoint."""
         return self.root / path.run / path.kind / path.name
 
     def write(
         self,
-        path: TinkerPath,
-        meta: Meta,
+        path: CheckpointPath,
+        metadata: CheckpointMetadata,
         adapter: dict[str, torch.Tensor],
         optimizer: dict[str, torch.Tensor],
         *,
         overwrite: bool = False,
     ) -> int:
-        """Store a checkpoint and say its size in bytes; an existing name needs `overwrite`."""
+        """Write a checkpoint; its size in bytes. A name that exists needs `overwrite`."""
         from safetensors.torch import save_file
 
-        folder = self.folder(path)
-        if folder.exists() and not overwrite and not self._expired(path):
-            raise RequestError(f"{path} exists already; choose another name or pass overwrite=True")
+        if (
+            self.folder(path).exists()
+            and not overwrite
+            and not self._read_metadata(path).has_expired
+        ):
+            raise RequestError(f"{path} exists already: use another name or pass overwrite=True")
 
         def fill(target: Path) -> None:
             save_file(adapter, target / ADAPTER, {"format": "pt"})
             if path.kind == "weights":
                 save_file(optimizer, target / OPTIMIZER, {"format": "pt"})
-            (target / CONFIG).write_bytes(_adapter_config(adapter, meta))
-            (target / META).write_bytes(meta.to_json())
+            (target / CONFIG).write_bytes(_adapter_config(adapter, metadata))
+            (target / METADATA).write_bytes(metadata.to_json())
 
         self._write_folder(path, fill)
         return self.size(path)
 
-    def _write_folder(self, path: TinkerPath, fill: Callable[[Path], None]) -> None:
+    def _write_folder(self, path: CheckpointPath, fill: Callable[[Path], None]) -> None:
         try:
             atomic_write.write_folder(self.folder(path), fill)
         except OSError as error:
             raise RequestError(f"{path} cannot be written: {error}", "server") from error
 
-    def meta(self, path: TinkerPath) -> Meta:
-        """What a checkpoint is; `NotFoundError` when it is absent or has expired."""
-        meta = self._read_meta(path)
-        if meta.expires is not None and meta.expires <= datetime.now(UTC):
-            raise NotFoundError(f"{path} expired at {meta.expires.isoformat()}")
-        return meta
+    def metadata(self, path: CheckpointPath) -> CheckpointMetadata:
+        """The metadata of a checkpoint. `NotFoundError` when it is absent or has expired."""
+        metadata = self._read_metadata(path)
+        if metadata.expires is not None and metadata.has_expired:
+            raise NotFoundError(f"{path} expired at {metadata.expires.isoformat()}")
+        return metadata
 
-    def _read_meta(self, path: TinkerPath) -> Meta:
-        file = self.folder(path) / META
+    def _read_metadata(self, path: CheckpointPath) -> CheckpointMetadata:
+        file = self.folder(path) / METADATA
         try:
-            return Meta.from_json(file.read_bytes())
+            return CheckpointMetadata.from_json(file.read_bytes())
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise NotFoundError(f"there is no checkpoint {path}") from error
+            raise NotFoundError(f"unknown checkpoint {path}") from error
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise RequestError(f"{file} cannot be read: {error!r}", "server") from error
 
-    def _expired(self, path: TinkerPath) -> bool:
-        expires = self._read_meta(path).expires
-        return expires is not None and expires <= datetime.now(UTC)
-
-    def tensors(self, path: TinkerPath, *, optimizer: bool) -> dict[str, torch.Tensor]:
-        """The adapter's tensors by their PEFT names, with the optimizer's beside them if asked."""
+    def tensors(self, path: CheckpointPath, *, optimizer: bool) -> dict[str, torch.Tensor]:
+        """The adapter's tensors by PEFT's names and, if asked, the optimizer's."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         if optimizer and path.kind != "weights":
-            raise RequestError(f"{path} holds no optimizer state; only `weights` do")
+            raise RequestError(f"{path} has no optimizer state: only `weights` have it")
         files = [ADAPTER, OPTIMIZER] if optimizer else [ADAPTER]
         tensors: dict[str, torch.Tensor] = {}
         for name in files:
@@ -173,63 +180,69 @@ class Store:
                 raise RequestError(f"{path}, {name}: {error}", "server") from error
         return tensors
 
-    def size(self, path: TinkerPath) -> int:
-        """In bytes, on disk."""
+    def size(self, path: CheckpointPath) -> int:
+        """The bytes of its files."""
         return sum(file.stat().st_size for file in self.folder(path).iterdir())
 
-    def paths(self, run: str | None = None) -> Iterator[TinkerPath]:
-        """The checkpoints of one run or of all, in no order; nothing but checkpoints."""
+    def paths(self, run: str | None = None) -> Iterator[CheckpointPath]:
+        """The checkpoints of one run, or of all, in no order."""
         for folder in self.root.glob(f"{run or '*'}/*/*"):
             try:
                 path = make_path(folder.parts[-3], folder.parts[-2], folder.name)
             except RequestError:
-                continue  # a hidden folder that is being written, or a stranger's file
+                continue  # a hidden folder that is being written, or a foreign file
             yield path
 
-    def listing(self, run: str | None = None) -> list[tuple[TinkerPath, Meta]]:
-        """What can be used, newest first; a checkpoint that cannot be read is logged."""
+    def listing(self, run: str | None = None) -> list[tuple[CheckpointPath, CheckpointMetadata]]:
+        """The usable checkpoints of one run, or of all, the newest first.
+
+        A checkpoint that cannot be read is logged.
+        """
         rows = []
         for path in self.paths(run):
             try:
-                rows.append((path, self.meta(path)))
+                rows.append((path, self.metadata(path)))
             except NotFoundError:
-                continue  # expired, or deleted under our eyes
+                continue  # it has expired, or another client has deleted it just now
             except RequestError as error:
                 logger.warning("%s", error)
         return sorted(rows, key=lambda row: row[1].created, reverse=True)
 
-    def change(self, path: TinkerPath, **changes: Any) -> None:
-        """Replace fields of a checkpoint's meta (`public`, `expires`)."""
-        meta = attrs.evolve(self.meta(path), **changes)
-        atomic_write.write_file(self.folder(path) / META, meta.to_json())
+    def change(self, path: CheckpointPath, **changes: Any) -> None:
+        """Change fields of the metadata (`public`, `expires`)."""
+        metadata = attrs.evolve(self.metadata(path), **changes)
+        atomic_write.write_file(self.folder(path) / METADATA, metadata.to_json())
 
-    def copy(self, source: TinkerPath, target: TinkerPath, expires: datetime | None) -> None:
-        """A second, independent checkpoint with the same tensors."""
-        meta = attrs.evolve(
-            self.meta(source), created=datetime.now(UTC), expires=expires, public=False
+    def copy(
+        self, source: CheckpointPath, target: CheckpointPath, expires: datetime | None
+    ) -> None:
+        """Write an independent copy of a checkpoint."""
+        metadata = attrs.evolve(
+            self.metadata(source), created=datetime.now(UTC), expires=expires, public=False
         )
 
         def fill(folder: Path) -> None:
             shutil.copytree(self.folder(source), folder, dirs_exist_ok=True)
-            (folder / META).write_bytes(meta.to_json())
+            (folder / METADATA).write_bytes(metadata.to_json())
 
         self._write_folder(target, fill)
 
-    def delete(self, path: TinkerPath) -> None:
-        self._read_meta(path)
+    def delete(self, path: CheckpointPath) -> None:
+        """Delete a checkpoint."""
+        self._read_metadata(path)
         atomic_write.delete_folder(self.folder(path))
 
-    def tidy(self) -> None:
-        """After a start: clear away what a crash left half written."""
+    def clean_up(self) -> None:
+        """Remove what a crash left half written."""
         for kind in KINDS:
             for parent in self.root.glob(f"*/{kind}"):
-                atomic_write.tidy(parent)
+                atomic_write.clean_up(parent)
 
-    def sweep(self) -> None:
-        """Delete what has expired."""
+    def delete_expired(self) -> None:
+        """Delete the checkpoints whose time to live has passed."""
         for path in list(self.paths()):
             try:
-                if self._expired(path):
+                if self._read_metadata(path).has_expired:
                     self.delete(path)
             except RequestError as error:
                 logger.warning("%s", error)

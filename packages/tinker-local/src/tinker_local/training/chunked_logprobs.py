@@ -1,4 +1,4 @@
-"""Logprobs of chosen tokens, in chunks of rows so that the vocabulary never fills memory."""
+"""Logprobs of target tokens in chunks of rows, so that the logits of all rows never fill memory."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from attrs import frozen
 from torch import Tensor
 
-from tinker_local.model.base import BaseModel, chunks
-from tinker_local.model.lora import LoraWeights, Segment
+from tinker_local.model.base import BaseModel
+from tinker_local.model.lora_adapter import LoraAdapter
+from tinker_local.model.lora_layer import Segment
 
 
-class _Chosen(torch.autograd.Function):
-    """log_softmax(logits) at targets (R, K); backward works in the memory of forward."""
+class _TargetLogprobs(torch.autograd.Function):
+    """log_softmax(logits) at targets (R, K). Backward reuses the memory of forward."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor) -> Tensor:
@@ -25,47 +27,61 @@ class _Chosen(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         logp, targets = ctx.saved_tensors
         gradient = gradients[0]
-        into = logp.exp_().mul_(-gradient.sum(-1, keepdim=True))
-        return into.scatter_add_(-1, targets, gradient), None
+        result = logp.exp_().mul_(-gradient.sum(-1, keepdim=True))
+        return result.scatter_add_(-1, targets, gradient), None
 
 
-def _one(weights: LoraWeights | None, rows: int) -> Sequence[Segment]:
-    return () if weights is None else (Segment(start=0, end=rows, weights=weights),)
+@frozen(eq=False)
+class TargetGradient:
+    """The result of a backward pass through the unembedding, for R rows."""
+
+    lp: Tensor
+    """Logprobs of the targets, (R, K)."""
+    losses: Tensor
+    """Shape (R,)."""
+    hidden: Tensor
+    """The gradient of the sum of the losses for the hidden states, (R, width)."""
+
+
+def _segments(adapter: LoraAdapter, rows: int) -> Sequence[Segment]:
+    return (Segment(start=0, end=rows, adapter=adapter),)
 
 
 @torch.no_grad()
-def score(base: BaseModel, hidden: Tensor, targets: Tensor, weights: LoraWeights | None) -> Tensor:
+def target_logprobs(
+    base: BaseModel, hidden: Tensor, targets: Tensor, adapter: LoraAdapter
+) -> Tensor:
     """Logprobs (R, K) of targets (R, K) after hidden states (R, width)."""
-    scored = torch.empty(targets.shape, device=hidden.device)
-    for rows in chunks(len(targets), base.vocab_size):
-        piece = hidden[rows]
-        logits = base.logits(piece, _one(weights, len(piece)))
-        scored[rows] = torch.log_softmax(logits, -1).gather(-1, targets[rows])
-    return scored
+    lp = torch.empty(targets.shape, device=hidden.device)
+    for rows in base.row_chunks(len(targets)):
+        chunk = hidden[rows]
+        logits = base.logits(chunk, _segments(adapter, len(chunk)))
+        lp[rows] = torch.log_softmax(logits, -1).gather(-1, targets[rows])
+    return lp
 
 
-def score_and_push(
+def backward_through_logits(
     base: BaseModel,
     hidden: Tensor,
     targets: Tensor,
-    weights: LoraWeights,
+    adapter: LoraAdapter,
     loss: Callable[[Tensor, slice], Tensor],
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Logprobs (R, K), losses (R,), and the gradient of their sum for `hidden` (R, width).
+) -> TargetGradient:
+    """Losses of hidden states (R, width), and their gradient for those.
 
-    `loss` maps logprobs of a slice of rows to their losses. Gradients of the unembedding's adapter
-    are accumulated in its tensors.
+    `loss` maps the logprobs of a slice of rows to their losses. The gradient of the unembedding's
+    adapter is accumulated in its tensors.
     """
-    scored = torch.empty(targets.shape, device=hidden.device)
+    lp = torch.empty(targets.shape, device=hidden.device)
     losses = torch.empty(len(targets), device=hidden.device)
-    pushed = torch.empty_like(hidden)
-    for rows in chunks(len(targets), base.vocab_size):
-        piece = hidden[rows].detach().requires_grad_()
-        logits = base.logits(piece, _one(weights, len(piece)))
-        lp: Tensor = _Chosen.apply(logits, targets[rows])  # type: ignore[no-untyped-call]
-        terms = loss(lp, rows)
-        torch.autograd.backward(terms.sum())
-        scored[rows], losses[rows] = lp.detach(), terms.detach()
-        assert piece.grad is not None
-        pushed[rows] = piece.grad
-    return scored, losses, pushed
+    gradient = torch.empty_like(hidden)
+    for rows in base.row_chunks(len(targets)):
+        chunk = hidden[rows].detach().requires_grad_()
+        logits = base.logits(chunk, _segments(adapter, len(chunk)))
+        chunk_lp: Tensor = _TargetLogprobs.apply(logits, targets[rows])  # type: ignore[no-untyped-call]
+        chunk_losses = loss(chunk_lp, rows)
+        torch.autograd.backward(chunk_losses.sum())
+        lp[rows], losses[rows] = chunk_lp.detach(), chunk_losses.detach()
+        assert chunk.grad is not None
+        gradient[rows] = chunk.grad
+    return TargetGradient(lp, losses, gradient)

@@ -1,4 +1,4 @@
-"""One pass of a loss over a group of datums, forward alone or forward and backward."""
+"""The forward pass of a micro-batch, with or without the backward pass."""
 
 from __future__ import annotations
 
@@ -10,104 +10,109 @@ from attrs import frozen
 from torch import Tensor
 
 from tinker_local.model.base import BaseModel
-from tinker_local.model.lora import LoraWeights, Segment
-from tinker_local.training.chunked_logprobs import score, score_and_push
-from tinker_local.training.losses import LOSSES, Objective, linearised, row_losses
-from tinker_local.training.packing import Rows, stack
+from tinker_local.model.lora_adapter import LoraAdapter
+from tinker_local.model.lora_layer import Segment
+from tinker_local.training.chunked_logprobs import backward_through_logits, target_logprobs
+from tinker_local.training.losses.cross_entropy import CrossEntropy
+from tinker_local.training.losses.loss import Inputs, Loss
+from tinker_local.training.packing import MicroBatch
 
-PACK_TOKENS = 1024
-"""Rows of one pass: enough to fill the matrix kernels, few enough for memory."""
-RECOMPUTE_TOKENS = 1536
-"""A longer pass, one long sequence, recomputes its layers in backward."""
+MICRO_BATCH_TOKENS = 1024
+"""Rows of a micro-batch: enough for efficient matrix kernels, few enough for memory."""
+CHECKPOINTING_TOKENS = 1536
+"""A longer micro-batch, which is one long sequence, uses activation checkpointing."""
 
 
 @frozen(eq=False)
-class Scored:
-    """Logprobs (R, K) of the targets of R rows and the loss (R,) of each row."""
+class TokenLosses:
+    """Logprobs (R, K) of the targets of R rows, and the loss (R,) of each row."""
 
     lp: Tensor
     losses: Tensor
 
 
-@frozen(eq=False)
-class _Inputs:
-    """A group's targets (R, K) and loss inputs (R, K), one datum after another."""
-
-    targets: Tensor
-    columns: dict[str, Tensor]
-    lengths: list[int]
-
-
-def _laid_out(group: Sequence[Rows], device: torch.device) -> _Inputs:
-    return _Inputs(
-        targets=stack([rows.targets for rows in group]).to(device),
-        columns={
-            name: stack([rows.columns[name] for rows in group]).to(device)
-            for name in group[0].columns
-        },
-        lengths=[len(rows) for rows in group],
-    )
-
-
-def _hidden(base: BaseModel, weights: LoraWeights, group: Sequence[Rows]) -> Tensor:
-    tokens = [rows.tokens.to(base.device) for rows in group]
-    everything = Segment(start=0, end=sum(len(rows) for rows in group), weights=weights)
-    return base.hidden(tokens, (everything,))
-
-
 @torch.no_grad()
-def evaluate(
-    base: BaseModel, weights: LoraWeights, group: Sequence[Rows], objective: Objective
-) -> Scored:
-    """The loss, without gradients."""
-    inputs = _laid_out(group, base.device)
-    lp = score(base, _hidden(base, weights, group), inputs.targets, weights)
-    return Scored(lp, row_losses(lp, inputs.columns, objective, inputs.lengths))
+def forward(base: BaseModel, adapter: LoraAdapter, batch: MicroBatch, loss: Loss) -> TokenLosses:
+    """The losses, without gradients."""
+    hidden = _hidden_states(base, adapter, batch)
+    lp = target_logprobs(base, hidden, batch.targets, adapter)
+    return TokenLosses(lp, token_losses(lp, batch.inputs, loss, batch.lengths))
 
 
-def differentiate(
-    base: BaseModel, weights: LoraWeights, group: Sequence[Rows], objective: Objective
-) -> Scored:
-    """The loss; its gradient is added to the `grad` of the adapter's tensors."""
-    inputs = _laid_out(group, base.device)
-    long = sum(inputs.lengths) > RECOMPUTE_TOKENS
-    with base.recomputing() if long else contextlib.nullcontext():
-        hidden = _hidden(base, weights, group)
-        if not objective.loss.sequence_wide:
-            return _push(base, weights, hidden, inputs, objective)
-        # The gradient of one row needs the logprobs of its whole datum: score first, then push the
-        # linear loss that has this gradient.
-        lp = score(base, hidden, inputs.targets, weights)
-        losses, factors = linearised(lp, inputs.columns, objective, inputs.lengths)
-        linear = _Inputs(inputs.targets, {"weights": factors}, inputs.lengths)
-        _push(base, weights, hidden, linear, Objective(LOSSES["cross_entropy"], {}))
-        return Scored(lp, losses)
+def forward_backward(
+    base: BaseModel, adapter: LoraAdapter, batch: MicroBatch, loss: Loss
+) -> TokenLosses:
+    """The losses. Their gradient is added to the `grad` of the adapter's tensors."""
+    checkpointing = sum(batch.lengths) > CHECKPOINTING_TOKENS
+    with base.activation_checkpointing() if checkpointing else contextlib.nullcontext():
+        hidden = _hidden_states(base, adapter, batch)
+        if loss.level == "token":
+            return _backward(base, adapter, hidden, batch, loss)
+        # The gradient of one row needs the logprobs of its whole sequence. Compute those first,
+        # then send back the cross-entropy that has the same gradient.
+        lp = target_logprobs(base, hidden, batch.targets, adapter)
+        losses, weights = linearise(lp, batch.inputs, loss, batch.lengths)
+        linear = MicroBatch(batch.datums, batch.targets, {"weights": weights})
+        _backward(base, adapter, hidden, linear, CrossEntropy())
+        return TokenLosses(lp, losses)
 
 
-def _push(
-    base: BaseModel, weights: LoraWeights, hidden: Tensor, inputs: _Inputs, objective: Objective
-) -> Scored:
-    """Score every row; those that can have a gradient go backward through the head at once.
+def _hidden_states(base: BaseModel, adapter: LoraAdapter, batch: MicroBatch) -> Tensor:
+    tokens = [datum.tokens.to(base.device) for datum in batch.datums]
+    return base.forward(tokens, (Segment(start=0, end=sum(batch.lengths), adapter=adapter),))
 
-    The layers then go backward once.
+
+def _backward(
+    base: BaseModel, adapter: LoraAdapter, hidden: Tensor, batch: MicroBatch, loss: Loss
+) -> TokenLosses:
+    """Losses and gradients of a token-level loss.
+
+    The rows that can have a gradient go back through the unembedding chunk by chunk, and then
+    through the layers at once.
     """
-    is_live = objective.loss.live(inputs.columns)
-    live, idle = is_live.nonzero().squeeze(-1), (~is_live).nonzero().squeeze(-1)
-    lp = torch.empty(inputs.targets.shape, device=hidden.device)
+    trains = loss.trains(batch.inputs)
+    trained, other = trains.nonzero().squeeze(-1), (~trains).nonzero().squeeze(-1)
+    lp = torch.empty(batch.targets.shape, device=hidden.device)
     losses = torch.zeros(len(lp), device=hidden.device)
-    lp[idle] = score(base, hidden.detach()[idle], inputs.targets[idle], weights)
-    if not len(live):
-        return Scored(lp, losses)
-    columns = {name: column[live] for name, column in inputs.columns.items()}
+    lp[other] = target_logprobs(base, hidden.detach()[other], batch.targets[other], adapter)
+    if not len(trained):
+        return TokenLosses(lp, losses)
+    inputs = {name: column[trained] for name, column in batch.inputs.items()}
 
-    def loss(piece: Tensor, rows: slice) -> Tensor:
-        inputs = {name: column[rows] for name, column in columns.items()}
-        return objective.loss.terms(piece, inputs, objective.config)
+    def chunk_losses(chunk_lp: Tensor, rows: slice) -> Tensor:
+        return loss.token_losses(chunk_lp, {name: x[rows] for name, x in inputs.items()})
 
-    reached = hidden[live]
-    lp[live], losses[live], gradient = score_and_push(
-        base, reached, inputs.targets[live], weights, loss
-    )
+    reached = hidden[trained]
+    result = backward_through_logits(base, reached, batch.targets[trained], adapter, chunk_losses)
+    lp[trained], losses[trained] = result.lp, result.losses
     if reached.requires_grad:
-        torch.autograd.backward(reached, gradient)
-    return Scored(lp, losses)
+        torch.autograd.backward(reached, result.hidden)
+    return TokenLosses(lp, losses)
+
+
+def token_losses(lp: Tensor, inputs: Inputs, loss: Loss, lengths: Sequence[int]) -> Tensor:
+    """The loss (R,) of every row of sequences of these lengths; 0 where a row does not train."""
+    trains = loss.trains(inputs)
+    if loss.level == "token":
+        losses = torch.zeros(len(lp), device=lp.device)
+        trained = {name: column[trains] for name, column in inputs.items()}
+        losses[trains] = loss.token_losses(lp[trains], trained)
+        return losses
+    columns = [torch.split(column, list(lengths)) for column in (lp, *inputs.values())]
+    by_sequence = [
+        loss.token_losses(sequence_lp, dict(zip(inputs, sequence_inputs, strict=True)))
+        for sequence_lp, *sequence_inputs in zip(*columns, strict=True)
+    ]
+    return torch.where(trains, torch.cat(by_sequence), 0.0)
+
+
+def linearise(
+    lp: Tensor, inputs: Inputs, loss: Loss, lengths: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """The losses (R,), and the weights (R, K) of the cross-entropy with the same gradient at lp."""
+    leaf = lp.detach().requires_grad_()
+    with torch.enable_grad():
+        losses = token_losses(leaf, inputs, loss, lengths)
+        (gradient,) = torch.autograd.grad(losses.sum(), leaf)
+    # Where a ratio overflows, autograd makes NaN of the zero gradient of a row that does not train.
+    return losses.detach(), torch.where(loss.trains(inputs)[:, None], -gradient, 0.0)

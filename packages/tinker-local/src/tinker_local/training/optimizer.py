@@ -12,7 +12,7 @@ from tinker_local.request_types import AdamParams
 
 
 class Optimizer:
-    """The moments of one adapter and the gradient that waits for the next step."""
+    """The moments of one adapter, and its accumulated gradient."""
 
     def __init__(self, weights: Tensor) -> None:
         self._weights = torch.nn.Parameter(weights, requires_grad=True)
@@ -21,7 +21,7 @@ class Optimizer:
         self.exp_avg = torch.zeros_like(weights)
         self.exp_avg_sq = torch.zeros_like(weights)
         self.steps = torch.zeros((), device=weights.device)
-        self._pending = False
+        self._has_gradient = False
         self._adamw = torch.optim.AdamW([self._weights], fused=True)
         self._adamw.state[self._weights] = {
             "step": self.steps,
@@ -30,34 +30,31 @@ class Optimizer:
         }
 
     def accumulate(self, gradient: Tensor) -> None:
-        """Add to the gradient of the next step."""
+        """Gradient accumulation: add to the gradient of the next step."""
         self.gradient.add_(gradient)
-        self._pending = True
+        self._has_gradient = True
 
-    def forget_gradient(self) -> None:
-        """As if nothing had been accumulated since the last step."""
+    def zero_grad(self) -> None:
+        """Drop the accumulated gradient."""
         self.gradient.zero_()
-        self._pending = False
+        self._has_gradient = False
 
     def step(self, params: AdamParams) -> dict[str, float]:
-        """One step with the accumulated gradient, which is then forgotten.
+        """One step with the accumulated gradient, which is dropped afterwards.
 
-        RequestError, with the weights untouched, when nothing was accumulated (a zero gradient
-        would still move the weights by momentum, which nobody asks for), and when the gradient is
-        not finite.
+        RequestError, with the weights unchanged, when no gradient was accumulated (momentum would
+        still move the weights) or the gradient is not finite.
         """
-        if not self._pending:
+        if not self._has_gradient:
             raise RequestError(
-                "optim_step without a gradient: no forward_backward succeeded since the last one"
+                "optim_step without a gradient: no forward_backward succeeded since the last step"
             )
         norm = float(torch.linalg.vector_norm(self.gradient, dtype=torch.float64))
         if not math.isfinite(norm):
-            self.forget_gradient()
-            raise RequestError(
-                f"the gradient's norm is {norm}; the accumulated gradient was dropped"
-            )
+            self.zero_grad()
+            raise RequestError(f"the gradient norm is {norm}: the accumulated gradient was dropped")
         if params.grad_clip_norm > 0:
-            # torch.nn.utils.clip_grad_norm_'s rule, epsilon included
+            # The rule of torch.nn.utils.clip_grad_norm_, with its epsilon.
             self.gradient.mul_(min(1.0, params.grad_clip_norm / (norm + 1e-6)))
         self._adamw.param_groups[0].update(
             lr=params.learning_rate,
@@ -67,11 +64,11 @@ class Optimizer:
         )
         self._weights.grad = self.gradient
         self._adamw.step()
-        self.forget_gradient()
+        self.zero_grad()
         return {"grad_norm": norm}
 
     def reset(self) -> None:
-        """As new: no step taken, no gradient waiting."""
+        """The initial state: no step and no gradient."""
         for tensor in (self.exp_avg, self.exp_avg_sq, self.steps):
             tensor.zero_()
-        self.forget_gradient()
+        self.zero_grad()

@@ -1,9 +1,9 @@
-"""One training client: an adapter, its gradient and its optimizer, on a shared base model."""
+"""The trainer of one client: an adapter, its gradient and its optimizer, on a shared base model."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -11,127 +11,126 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tinker_local.errors import RequestError
-from tinker_local.model import lora
-from tinker_local.model.adapter import Adapter
+from tinker_local.model import lora_adapter
 from tinker_local.model.base import BaseModel
-from tinker_local.model.limits import Limits
+from tinker_local.model.lora_adapter import LoraAdapter
 from tinker_local.request_types import AdamParams, LoraSpec, LossRequest, LossResult
-from tinker_local.training.forward_backward import PACK_TOKENS, Scored, differentiate, evaluate
-from tinker_local.training.losses import find_objective
+from tinker_local.training import forward_backward
+from tinker_local.training.forward_backward import TokenLosses
+from tinker_local.training.loss_inputs import check_request
+from tinker_local.training.losses import LossRegistry, built_in_losses
+from tinker_local.training.losses.registry import configure_loss
 from tinker_local.training.optimizer import Optimizer
-from tinker_local.training.packing import Rows, check_request, pack
+from tinker_local.training.packing import MicroBatch, collate, pack
 
 _OPTIMIZER = "optimizer."
 
 
 class Trainer:
-    """Losses, gradients and steps of one adapter; gradients accumulate from step to step."""
+    """Losses, gradients and optimizer steps of one adapter."""
 
-    def __init__(self, base: BaseModel, spec: LoraSpec) -> None:
+    def __init__(self, base: BaseModel, spec: LoraSpec, losses: LossRegistry | None = None) -> None:
         self._base = base
+        self._losses = built_in_losses() if losses is None else losses
         self._rank = spec.rank
-        self._sites = lora.targeted(base.sites, spec)
-        self._weights = lora.empty_weights(self._sites, spec.rank, base.device, torch.float32)
-        lora.initialise(self._weights, spec.seed)
-        self._optimizer = Optimizer(self._weights.flat)
-        self._scratch = torch.zeros_like(self._weights.flat)
-        """The gradient of the request in progress, added to the optimizer's once it succeeded."""
-        for pair, into in zip(
-            self._weights.pairs.values(), self._laid_out(self._scratch).pairs.values(), strict=True
-        ):
-            pair.a.requires_grad_().grad = into.a
-            pair.b.requires_grad_().grad = into.b
+        self._targets = lora_adapter.select_targets(base.targets, spec)
+        self._adapter = lora_adapter.zero_adapter(
+            self._targets, spec.rank, base.device, torch.float32
+        )
+        lora_adapter.initialise(self._adapter, spec.seed)
+        self._optimizer = Optimizer(self._adapter.flat)
+        self._gradient = torch.zeros_like(self._adapter.flat)
+        """Of the request in progress; added to the optimizer's when the request has succeeded."""
+        gradients = self._from_flat(self._gradient).pairs
+        for path, pair in self._adapter.pairs.items():
+            pair.a.requires_grad_().grad = gradients[path].a
+            pair.b.requires_grad_().grad = gradients[path].b
 
     def loss(self, request: LossRequest) -> LossResult:
-        """Evaluate; unless `forward_only`, add the gradient to what waits for the next step.
+        """The loss of the data. Unless `forward_only`, accumulate its gradient for the next step.
 
-        RequestError when the request is wrong or a loss is not finite; the gradient is then as
-        before.
+        RequestError when the request is invalid or a loss is not finite; the accumulated gradient
+        is then unchanged.
         """
-        objective = find_objective(request.loss_fn, request.config)
-        limits = Limits(vocab_size=self._base.vocab_size, context_length=self._base.context_length)
-        data = check_request(request, objective.loss, limits)
-        outputs: list[dict[str, NDArray[np.float32]]] = [{} for _ in data]
+        loss = configure_loss(self._losses, request.loss_fn, request.config)
+        datums = check_request(request, loss, self._base)
+        outputs: list[dict[str, NDArray[np.float32]]] = [{} for _ in datums]
         total = 0.0
-        self._scratch.zero_()  # what a failed request may have left
-        run = evaluate if request.forward_only else differentiate
-        for group in pack(data, PACK_TOKENS):
-            scored = run(self._base, self._weights, group, objective)
-            total += _collect(group, scored, outputs)
+        self._gradient.zero_()  # a failed request may have left something
+        run = (
+            forward_backward.forward if request.forward_only else forward_backward.forward_backward
+        )
+        for group in pack(datums, forward_backward.MICRO_BATCH_TOKENS):
+            batch = collate(group, self._base.device)
+            total += _collect(batch, run(self._base, self._adapter, batch, loss), outputs)
         if not request.forward_only:
-            self._optimizer.accumulate(self._scratch)
+            self._optimizer.accumulate(self._gradient)
         return LossResult(outputs=tuple(outputs), metrics={"loss:sum": total})
 
     def optim_step(self, params: AdamParams) -> dict[str, float]:
-        """One AdamW step with the accumulated gradient; see `Optimizer.step` for what raises."""
+        """One AdamW step with the accumulated gradient; see `Optimizer.step`."""
         return self._optimizer.step(params)
 
-    def adapter(self) -> Adapter:
-        """A frozen copy to sample with: later training does not change it."""
-        copied = self._weights.flat.detach().to(self._base.dtype, copy=True)
-        return Adapter(weights=self._laid_out(copied))
+    def adapter(self) -> LoraAdapter:
+        """A frozen copy of the adapter to sample with. Later steps do not change it."""
+        return self._from_flat(self._adapter.flat.detach().to(self._base.dtype, copy=True))
 
     def state(self, *, optimizer: bool) -> dict[str, Tensor]:
-        """Copies on the CPU, under PEFT's names; the optimizer's under `optimizer.`.
+        """Copies of the tensors on the CPU: the adapter's by PEFT's names, and the optimizer's.
 
-        A gradient that waits for a step is not part of the state.
+        The accumulated gradient is not part of the state.
         """
-        tensors = dict(self._named_weights())
-        if optimizer:
-            tensors.update(self._named_moments())
+        tensors = self._tensors(optimizer=optimizer)
         return {name: t.detach().to("cpu", copy=True) for name, t in tensors.items()}
 
     def load_state(self, tensors: Mapping[str, Tensor], *, optimizer: bool) -> None:
-        """Replace weights and, if asked, moments; without them the optimizer starts anew.
+        """Replace the weights, and the moments if `optimizer`; otherwise the optimizer is reset.
 
-        A gradient that waits for a step is dropped. RequestError, and nothing changed, when names
-        or shapes do not fit.
+        The accumulated gradient is dropped. RequestError, with nothing changed, when names or
+        shapes differ.
         """
-        targets = dict(self._named_weights())
-        if optimizer:
-            targets.update(self._named_moments())
-        else:
+        if not optimizer:
             tensors = {n: t for n, t in tensors.items() if not n.startswith(_OPTIMIZER)}
-        lora.fill(targets, tensors)
+        lora_adapter.copy_tensors(self._tensors(optimizer=optimizer), tensors)
         if optimizer:
-            self._optimizer.forget_gradient()
+            self._optimizer.zero_grad()
         else:
             self._optimizer.reset()
 
-    def _laid_out(self, flat: Tensor) -> lora.LoraWeights:
-        return lora.lay_out(self._sites, self._rank, flat)
+    def _from_flat(self, flat: Tensor) -> LoraAdapter:
+        return lora_adapter.adapter_from_flat(self._targets, self._rank, flat)
 
-    def _named_weights(self) -> dict[str, Tensor]:
-        return lora.named(self._weights)
-
-    def _named_moments(self) -> dict[str, Tensor]:
-        moments = {"exp_avg": self._optimizer.exp_avg, "exp_avg_sq": self._optimizer.exp_avg_sq}
-        return {f"{_OPTIMIZER}step": self._optimizer.steps} | {
-            f"{_OPTIMIZER}{moment}.{name}": tensor
-            for moment, flat in moments.items()
-            for name, tensor in lora.named(self._laid_out(flat)).items()
-        }
+    def _tensors(self, *, optimizer: bool) -> dict[str, Tensor]:
+        """The adapter's tensors and, if asked, the optimizer's under `optimizer.`."""
+        tensors = self._adapter.tensors()
+        if not optimizer:
+            return tensors
+        tensors[f"{_OPTIMIZER}step"] = self._optimizer.steps
+        for moment in ("exp_avg", "exp_avg_sq"):
+            by_name = self._from_flat(getattr(self._optimizer, moment)).tensors()
+            tensors |= {f"{_OPTIMIZER}{moment}.{name}": t for name, t in by_name.items()}
+        return tensors
 
 
 def _collect(
-    group: Sequence[Rows], scored: Scored, outputs: list[dict[str, NDArray[np.float32]]]
+    batch: MicroBatch, result: TokenLosses, outputs: list[dict[str, NDArray[np.float32]]]
 ) -> float:
-    """Put each datum's logprobs at its place and return the group's loss.
+    """Put the logprobs of each datum into its output; the loss of the micro-batch.
 
-    RequestError when a datum's loss is not finite, as when its `logprobs` lie far from the model's.
+    RequestError when the loss of a datum is not finite, for example because its `logprobs` are far
+    from the model's.
     """
-    lengths = [len(rows) for rows in group]
     total = 0.0
-    for rows, lp, losses in zip(
-        group,
-        torch.split(scored.lp.cpu(), lengths),
-        torch.split(scored.losses.cpu(), lengths),
+    for datum, lp, losses in zip(
+        batch.datums,
+        torch.split(result.lp.cpu(), batch.lengths),
+        torch.split(result.losses.cpu(), batch.lengths),
         strict=True,
     ):
         loss = float(losses.sum(dtype=torch.float64))
         if not math.isfinite(loss):
-            raise RequestError(f"datum {rows.index}: its loss is {loss}")
-        width = rows.targets.shape[1]
-        outputs[rows.index]["logprobs"] = lp[:, :width].numpy().reshape(rows.shape)
+            raise RequestError(f"datum {datum.index}: its loss is {loss}")
+        width = datum.targets.shape[1]
+        outputs[datum.index]["logprobs"] = lp[:, :width].numpy().reshape(datum.shape)
         total += loss
     return total

@@ -1,4 +1,4 @@
-"""Addresses that work for an hour, without the key: the SDK fetches them with plain `urllib`."""
+"""Routes: files by URLs that work for an hour without the key, because the SDK sends none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DOWNLOAD_S = 3600.0
 
 
 def offer(call: Call, files: dict[str, Path | bytes]) -> tuple[dict[str, str], float]:
-    """An address for each file, and until when (Unix time) they work."""
+    """A URL for each file, and the Unix time until which they work."""
     downloads = call.service.downloads
     now = time.time()
     for token in [token for token, old in downloads.items() if old.until < now]:
@@ -29,10 +29,11 @@ def offer(call: Call, files: dict[str, Path | bytes]) -> tuple[dict[str, str], f
 
 
 async def download(call: Call) -> Response:
-    offered = call.service.downloads.get(call.place("token"))
-    content = None if offered is None else offered.files.get(call.place("file"))
+    """The content of one file."""
+    offered = call.service.downloads.get(call.path_parameter("token"))
+    content = None if offered is None else offered.files.get(call.path_parameter("file"))
     if offered is None or content is None or offered.until < time.time():
-        raise NotFoundError("no such download; its address may have expired")
+        raise NotFoundError("unknown download: its URL may have expired")
     if isinstance(content, bytes):
         return Response(content, media_type="application/octet-stream")
     if not content.is_file():
@@ -40,4 +41,4 @@ async def download(call: Call) -> Response:
     return FileResponse(content)
 
 
-ROUTES: list[Route] = [route("/downloads/{token}/{file}", download, "GET", open_door=True)]
+ROUTES: list[Route] = [route("/downloads/{token}/{file}", download, "GET", public=True)]

@@ -1,0 +1,39 @@
+"""Who is admitted: keys, tokens, web pages."""
+
+from __future__ import annotations
+
+from starlette.testclient import TestClient
+
+from tinker_local.api import auth
+from tinker_local.server import make_app
+from tinker_local.service.service import Settings, make_service
+
+
+def test_with_a_key_nobody_else_comes_in(backend, tmp_path):
+    service = make_service(Settings(home=tmp_path, key="tml-secret"), backend)
+    with TestClient(make_app(service), base_url="http://127.0.0.1/api/v1") as http:
+        for headers in ({}, {"x-api-key": "tml-other"}, {"x-api-key": "eyJ.eyJ.x"}):
+            refused = http.post("/create_session", json={}, headers=headers)
+            assert refused.status_code == 401
+            assert "invalid_token" in refused.headers["www-authenticate"]
+        key = {"x-api-key": "tml-secret"}
+        token = http.post("/auth/token", json={}, headers=key).json()["jwt"]
+        for credential in ("tml-secret", token):
+            headers = {"x-api-key": credential}
+            assert http.post("/create_session", json={}, headers=headers).status_code == 200
+        assert http.get("/healthz").status_code == 200
+        assert http.get("/downloads/guess/adapter_config.json").status_code == 404
+
+
+def test_a_token_runs_out_and_belongs_to_its_key(monkeypatch):
+    token = auth.make_token("tml-a")
+    assert auth.is_valid_token(token, "tml-a")
+    assert not auth.is_valid_token(token, "tml-b")
+    assert not auth.is_valid_token(token[:-2] + "xx", "tml-a")
+    monkeypatch.setattr(auth, "LIFETIME_S", -1)
+    assert not auth.is_valid_token(auth.make_token("tml-a"), "tml-a")
+
+
+def test_without_a_key_web_pages_stay_out(http):
+    refused = http.post("/create_session", json={}, headers={"origin": "https://example.com"})
+    assert refused.status_code == 403
