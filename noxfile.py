@@ -333,6 +333,18 @@ def sinks(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def proto(session: nox.Session) -> None:
+    """Generate the engine's protobuf module from its .proto file."""
+    # The oldest compiler whose output needs no newer runtime than the engine's lowest protobuf.
+    session.install("grpcio-tools==1.65.5")
+    with session.chdir("packages/tinker-local/src"):
+        outputs = ("--python_out=.", "--pyi_out=.")
+        session.run(
+            "python", "-m", "grpc_tools.protoc", "-I.", *outputs, "tinker_local/api/wire.proto"
+        )
+
+
+@nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
     """Does the engine withstand ten thousand malformed requests?"""
     install(session, ["tinker-local"], *group(MANIFESTS["tinker-local"], "test"))
