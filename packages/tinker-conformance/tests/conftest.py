@@ -14,7 +14,7 @@ from tinker_conformance.target import Target
 from tinker_local import start_engine
 from tinker_local.server import Server, bind
 from tinker_local.service.service import Settings, make_service
-from tinker_local.service.torch_backend import TorchCompute
+from tinker_local.service.torch_backend import TorchBackend
 
 sys.path.insert(0, str(Path(__file__).parent))  # the modules beside this file
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test reaches a hub
@@ -41,7 +41,7 @@ def breakable(tmp_path_factory) -> Iterator[Target]:
     """`local/tiny` on an engine in this process, whose code a test can replace."""
     listener = bind("127.0.0.1", 0)
     settings = Settings(home=tmp_path_factory.mktemp("breakable"), key=KEY)
-    server = Server(make_service(settings, TorchCompute(threads=1)))
+    server = Server(make_service(settings, TorchBackend(threads=1)))
     thread = threading.Thread(target=lambda: server.run(sockets=[listener]))
     thread.start()
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"

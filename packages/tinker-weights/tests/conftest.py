@@ -18,10 +18,11 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig
 from transformers.utils import logging
 
 from tinker_local.model.load import load_model
-from tinker_local.model.lora import LoraWeights, Segment
+from tinker_local.model.lora_adapter import LoraAdapter
+from tinker_local.model.lora_layer import Segment
 from tinker_local.request_types import LoraSpec
 from tinker_local.storage.checkpoint_path import make_path
-from tinker_local.storage.checkpoint_store import Meta, Store
+from tinker_local.storage.checkpoint_store import CheckpointMetadata, CheckpointStore
 from tinker_local.training.trainer import Trainer
 
 sys.path.insert(0, str(Path(__file__).parent))  # architectures.py
@@ -79,23 +80,23 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Checkpoint]
             for name, tensor in trainer.state(optimizer=False).items()
         }
         trainer.load_state(state, optimizer=False)
-        store = Store(tmp_path_factory.mktemp("home"))
+        store = CheckpointStore(tmp_path_factory.mktemp("home"))
         path = make_path("run:train:0", "sampler_weights", "final")
-        meta = Meta(
+        metadata = CheckpointMetadata(
             base_model=str(base), spec=LoraSpec(rank=rank, **spec), created=datetime.now(UTC)
         )
-        store.write(path, meta, trainer.state(optimizer=False), {})
-        logits = engine_logits(model, trainer.adapter().weights)
+        store.write(path, metadata, trainer.state(optimizer=False), {})
+        logits = engine_logits(model, trainer.adapter())
         return Checkpoint(base=base, adapter=store.folder(path), logits=logits)
 
     return make
 
 
-def engine_logits(model: Any, weights: LoraWeights) -> NDArray[np.float32]:
+def engine_logits(model: Any, adapter: LoraAdapter) -> NDArray[np.float32]:
     """What the engine computes, shape (tokens, vocabulary)."""
-    rows = [Segment(start=0, end=len(TOKENS), weights=weights)]
+    rows = [Segment(start=0, end=len(TOKENS), adapter=adapter)]
     with torch.no_grad():
-        logits: NDArray[np.float32] = model.logits(model.hidden([TOKENS], rows), rows).numpy()
+        logits: NDArray[np.float32] = model.logits(model.forward([TOKENS], rows), rows).numpy()
     return logits
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import attrs
-
 from defects.defect import defect
 from tinker_local.service.futures import FutureTable
-from tinker_local.service.loaded_models import Engine
-from tinker_local.service.operation_queue import Line
-from tinker_local.storage.checkpoint_store import Store
+from tinker_local.service.loaded_models import LoadedModels
+from tinker_local.service.operation_queue import OperationQueue
+from tinker_local.storage.checkpoint_store import CheckpointStore
 from tinker_local.training.optimizer import Optimizer
 from tinker_local.training.trainer import Trainer
 
@@ -28,9 +26,9 @@ def loading_forgets_the_optimizer(monkeypatch):
 @defect("checkpoint/optimizer_is_part_of_it")
 def loading_always_brings_the_optimizer(monkeypatch):
     """A load without the optimizer restores it all the same, as in SkyRL 0.4."""
-    original = Engine.load_run
+    original = LoadedModels.load_run
     monkeypatch.setattr(
-        Engine,
+        LoadedModels,
         "load_run",
         lambda self, run, path, *, optimizer: original(self, run, path, optimizer=True),
     )
@@ -39,21 +37,15 @@ def loading_always_brings_the_optimizer(monkeypatch):
 @defect("checkpoint/snapshot_stays")
 def samplers_follow_the_training(monkeypatch):
     """A sampler of saved weights samples from the present ones."""
-    original = Trainer.adapter
-
-    def adapter(self):
-        copied = original(self)
-        return attrs.evolve(copied, weights=self._weights)
-
-    monkeypatch.setattr(Trainer, "adapter", adapter)
+    monkeypatch.setattr(Trainer, "adapter", lambda self: self._adapter)
 
 
 @defect("checkpoint/inflight")
 def inflight_samplers_stay(monkeypatch):
     """A sampler of kind `inflight` keeps the weights of its start."""
-    original = Engine.snapshot
+    original = LoadedModels.snapshot
     monkeypatch.setattr(
-        Engine,
+        LoadedModels,
         "snapshot",
         lambda self, run, sampler, *, inflight: original(self, run, sampler, inflight=False),
     )
@@ -62,9 +54,9 @@ def inflight_samplers_stay(monkeypatch):
 @defect("checkpoint/name_twice")
 def names_are_overwritten(monkeypatch):
     """A second checkpoint of one name replaces the first without being asked to."""
-    original = Store.write
+    original = CheckpointStore.write
     monkeypatch.setattr(
-        Store,
+        CheckpointStore,
         "write",
         lambda self, *args, overwrite=False: original(self, *args, overwrite=True),
     )
@@ -73,7 +65,7 @@ def names_are_overwritten(monkeypatch):
 @defect("checkpoint/in_a_pipeline")
 def checkpoints_are_late(monkeypatch):
     """A checkpoint is written after the next step, with the weights of that moment."""
-    original = Engine.save_run
+    original = LoadedModels.save_run
 
     def save_run(self, run_id, path, meta, *, overwrite=False):
         trainer = self.run(run_id).trainer
@@ -88,7 +80,7 @@ def checkpoints_are_late(monkeypatch):
         trainer._optimizer.step = rewrite
         return size
 
-    monkeypatch.setattr(Engine, "save_run", save_run)
+    monkeypatch.setattr(LoadedModels, "save_run", save_run)
 
 
 @defect("client/side_by_side")
@@ -101,7 +93,7 @@ def models_share_a_gradient(monkeypatch):
         for other in last[-1:]:
             if other is not self and len(other.gradient) != len(gradient):
                 other.gradient.add_(gradient.abs().mean())
-                other._pending = True
+                other._has_gradient = True
         last[:] = [self]
 
     monkeypatch.setattr(Optimizer, "accumulate", accumulate)
@@ -110,17 +102,17 @@ def models_share_a_gradient(monkeypatch):
 @defect("client/sent_twice")
 def repeated_submissions_run_again(monkeypatch):
     """A submission that is repeated after a lost reply is executed a second time."""
-    open_future, enter = FutureTable.open, Line.enter
+    open_future, enqueue = FutureTable.open, OperationQueue.enqueue
 
     def open_again(self, kind, key, start, channel=None):
         self.by_key.pop(key, None)
         return open_future(self, kind, key, start, channel)
 
-    def enter_again(self, number, reply, work):
+    def enqueue_again(self, number, promise, work):
         if number < self.next_number:
-            reply.perform(work)
+            promise.run(work)
         else:
-            enter(self, number, reply, work)
+            enqueue(self, number, promise, work)
 
     monkeypatch.setattr(FutureTable, "open", open_again)
-    monkeypatch.setattr(Line, "enter", enter_again)
+    monkeypatch.setattr(OperationQueue, "enqueue", enqueue_again)

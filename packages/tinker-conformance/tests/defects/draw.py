@@ -55,13 +55,13 @@ def top_p_is_ignored(monkeypatch):
 @defect("draw/distribution")
 def samples_are_too_sharp(monkeypatch):
     """Tokens are drawn from p squared."""
-    original = token_sampling._tempered
+    original = token_sampling._temper
 
-    def tempered(logp, rules, rows):
-        sharp = original(logp, rules, rows) ** 2
+    def temper(logp, params, rows):
+        sharp = original(logp, params, rows) ** 2
         return sharp / sharp.sum(-1, keepdim=True)
 
-    monkeypatch.setattr(token_sampling, "_tempered", tempered)
+    monkeypatch.setattr(token_sampling, "_temper", temper)
 
 
 @defect("draw/greedy_is_likeliest")

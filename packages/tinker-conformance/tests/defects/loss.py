@@ -8,7 +8,7 @@ import torch
 
 from defects.defect import defect
 from defects.seams import change_data, change_loss, change_request, change_result
-from tinker_local.training import losses as engine_losses
+from tinker_local.training.losses import built_in_losses
 from tinker_local.training.optimizer import Optimizer
 from tinker_local.training.trainer import Trainer
 
@@ -44,61 +44,60 @@ def clip_keys_are_ignored(monkeypatch):
 @defect("gradient/ppo")
 def ppo_is_not_clipped(monkeypatch):
     """ppo reports the clipped loss and pushes with the gradient of the unclipped one."""
-    clipped = engine_losses.LOSSES["ppo"].terms
-    plain = engine_losses.LOSSES["importance_sampling"].terms
+    clipped = built_in_losses()["ppo"].token_losses
+    plain = built_in_losses()["importance_sampling"]()
 
-    def terms(lp, columns, config):
-        surrogate = plain(lp, columns, config)
-        return clipped(lp, columns, config).detach() + surrogate - surrogate.detach()
+    def token_losses(self, lp, inputs):
+        surrogate = plain.token_losses(lp, inputs)
+        return clipped(self, lp, inputs).detach() + surrogate - surrogate.detach()
 
-    change_loss(monkeypatch, "ppo", terms=terms)
+    change_loss(monkeypatch, "ppo", token_losses)
 
 
 @defect("loss/importance_sampling")
 def ratios_are_capped(monkeypatch):
     """The importance ratio is capped at 2."""
-    original = engine_losses.LOSSES["importance_sampling"].terms
+    original = built_in_losses()["importance_sampling"].token_losses
 
-    def terms(lp, columns, config):
-        nearer = torch.maximum(columns["logprobs"], lp.detach() - np.log(2))
-        return original(lp, {**columns, "logprobs": nearer}, config)
+    def token_losses(self, lp, inputs):
+        nearer = torch.maximum(inputs["logprobs"], lp.detach() - np.log(2))
+        return original(self, lp, {**inputs, "logprobs": nearer})
 
-    change_loss(monkeypatch, "importance_sampling", terms=terms)
+    change_loss(monkeypatch, "importance_sampling", token_losses)
 
 
 @defect("gradient/cispo")
 def cispo_differentiates_its_ratio(monkeypatch):
     """The clipped ratio of cispo is not detached."""
 
-    def terms(lp, columns, config):
-        ratio = torch.exp(lp - columns["logprobs"])
-        clipped = ratio.clamp(config["clip_low_threshold"], config["clip_high_threshold"])
-        return -(clipped * lp * columns["advantages"]).sum(-1)
+    def token_losses(self, lp, inputs):
+        ratio = torch.exp(lp - inputs["logprobs"])
+        return -(self.clip(ratio) * lp * inputs["advantages"]).sum(-1)
 
-    change_loss(monkeypatch, "cispo", terms=terms)
+    change_loss(monkeypatch, "cispo", token_losses)
 
 
 @defect("loss/dro")
 def dro_forgets_one_half(monkeypatch):
     """The quadratic term of dro lacks its factor of one half."""
-    original = engine_losses.LOSSES["dro"].terms
-    change_loss(
-        monkeypatch,
-        "dro",
-        terms=lambda lp, columns, config: original(lp, columns, {"beta": 2 * config["beta"]}),
-    )
+    original = built_in_losses()["dro"].token_losses
+
+    def token_losses(self, lp, inputs):
+        return original(attrs.evolve(self, beta=2 * self.beta), lp, inputs)
+
+    change_loss(monkeypatch, "dro", token_losses)
 
 
 @defect("loss/gspo_thresholds")
 def gspo_counts_masked_tokens(monkeypatch):
     """The sequence ratio of gspo is a mean over all tokens, masked or not."""
-    original = engine_losses.LOSSES["gspo"].terms
+    original = built_in_losses()["gspo"].token_losses
 
-    def terms(lp, columns, config):
-        everything = torch.ones_like(columns["sequence_ratio_mask"])
-        return original(lp, {**columns, "sequence_ratio_mask": everything}, config)
+    def token_losses(self, lp, inputs):
+        everything = torch.ones_like(inputs["sequence_ratio_mask"])
+        return original(self, lp, {**inputs, "sequence_ratio_mask": everything})
 
-    change_loss(monkeypatch, "gspo", terms=terms)
+    change_loss(monkeypatch, "gspo", token_losses)
 
 
 @defect("loss/cross_entropy")
@@ -157,13 +156,13 @@ def negative_weights_are_zero(monkeypatch):
 @defect("gradient/opposite_weights")
 def weights_are_sizes(monkeypatch):
     """The gradient of a negative weight is that of its size."""
-    original = engine_losses.LOSSES["cross_entropy"].terms
+    original = built_in_losses()["cross_entropy"].token_losses
 
-    def terms(lp, columns, config):
-        pushed = -(columns["weights"].abs() * lp).sum(-1)
-        return original(lp, columns, config).detach() + pushed - pushed.detach()
+    def token_losses(self, lp, inputs):
+        pushed = -(inputs["weights"].abs() * lp).sum(-1)
+        return original(self, lp, inputs).detach() + pushed - pushed.detach()
 
-    change_loss(monkeypatch, "cross_entropy", terms=terms)
+    change_loss(monkeypatch, "cross_entropy", token_losses)
 
 
 @defect("gradient/forward_leaves_none")
@@ -196,11 +195,11 @@ def b_matrices_learn_twice_as_fast(monkeypatch):
     original = Optimizer.accumulate
 
     def loss(self, request):
-        self._optimizer.laid_out = self._laid_out
+        self._optimizer.from_flat = self._from_flat
         return trainer_loss(self, request)
 
     def accumulate(self, gradient):
-        for pair in self.laid_out(gradient).pairs.values():
+        for pair in self.from_flat(gradient).pairs.values():
             pair.b.mul_(2.0)
         original(self, gradient)
 

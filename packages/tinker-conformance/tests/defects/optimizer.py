@@ -7,9 +7,9 @@ import torch
 
 from defects.defect import defect
 from defects.seams import change_adam
-from tinker_local.api.routes import training
+from tinker_local.api.routes.training import CreateModel
 from tinker_local.errors import RequestError
-from tinker_local.model import lora
+from tinker_local.model import lora_adapter
 from tinker_local.training.optimizer import Optimizer
 from tinker_local.training.trainer import Trainer
 
@@ -125,7 +125,7 @@ def only_the_last_gradient_counts(monkeypatch):
     original = Optimizer.accumulate
 
     def accumulate(self, gradient):
-        self.forget_gradient()
+        self.zero_grad()
         original(self, gradient)
 
     monkeypatch.setattr(Optimizer, "accumulate", accumulate)
@@ -169,14 +169,12 @@ def steps_are_five_percent_short(monkeypatch):
 @defect("weights/seed")
 def the_seed_of_a_lora_is_ignored(monkeypatch):
     """Two models of one seed start differently."""
-    original = lora.initialise
-    monkeypatch.setattr(lora, "initialise", lambda weights, seed: original(weights, None))
+    original = lora_adapter.initialise
+    monkeypatch.setattr(lora_adapter, "initialise", lambda adapter, seed: original(adapter, None))
 
 
 @defect("weights/layout")
 def every_rank_is_eight(monkeypatch):
     """A LoRA has rank 8 whatever was asked for."""
-    original = training.decode_lora_spec
-    monkeypatch.setattr(
-        training, "decode_lora_spec", lambda body: attrs.evolve(original(body), rank=8)
-    )
+    original = CreateModel.lora_spec
+    monkeypatch.setattr(CreateModel, "lora_spec", lambda self: attrs.evolve(original(self), rank=8))

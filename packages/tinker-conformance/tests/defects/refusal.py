@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import attrs
+import msgspec
 import numpy as np
 
 from defects.defect import defect
 from defects.seams import change_data, change_request
-from tinker_local.api import json_bodies
-from tinker_local.api.routes import rest, training
-from tinker_local.storage.checkpoint_store import Store
-from tinker_local.training import losses as engine_losses
-from tinker_local.training import packing
+from tinker_local.api import sample_body
+from tinker_local.api.routes import checkpoints, training_runs, weights
+from tinker_local.api.routes.training import ModelOptions
+from tinker_local.storage.checkpoint_store import CheckpointStore
+from tinker_local.training import loss_inputs
+from tinker_local.training.losses import built_in_losses
 
 
 @defect("refusal/unknown_config_key")
@@ -19,7 +21,7 @@ def unknown_keys_are_ignored(monkeypatch):
     """Keys of loss_fn_config that a loss does not know are dropped."""
 
     def changed(request):
-        known = engine_losses.LOSSES[request.loss_fn].config
+        known = {field.name for field in attrs.fields(built_in_losses()[request.loss_fn])}
         return attrs.evolve(
             request, config={k: request.config[k] for k in request.config if k in known}
         )
@@ -32,7 +34,7 @@ def unknown_losses_are_cross_entropy(monkeypatch):
     """A loss of no such name is computed as cross-entropy."""
 
     def changed(request):
-        known = request.loss_fn in engine_losses.LOSSES
+        known = request.loss_fn in built_in_losses()
         return request if known else attrs.evolve(request, loss_fn="cross_entropy")
 
     change_request(monkeypatch, changed)
@@ -41,13 +43,13 @@ def unknown_losses_are_cross_entropy(monkeypatch):
 @defect("refusal/wrong_length")
 def lengths_are_made_to_fit(monkeypatch):
     """Inputs that are too long or too short are cut or padded."""
-    original = packing._column
+    original = loss_inputs._check_input
 
-    def column(place, values, shape):
+    def check_input(place, values, shape):
         fitted = np.resize(np.append(values.ravel(), 0), np.prod(shape, dtype=int))
         return original(place, fitted.reshape(shape), shape)
 
-    monkeypatch.setattr(packing, "_column", column)
+    monkeypatch.setattr(loss_inputs, "_check_input", check_input)
 
 
 @defect("refusal/unknown_token")
@@ -76,7 +78,7 @@ def not_a_number_is_zero(monkeypatch):
 @defect("refusal/other_optimizer")
 def every_optimizer_is_adam(monkeypatch):
     """Another optimizer than Adam is accepted, and Adam taken."""
-    monkeypatch.setattr(training, "check_optimizer", lambda body: None)
+    monkeypatch.setattr(ModelOptions, "check_optimizer", lambda self: None)
 
 
 @defect("limit/longest_datum")
@@ -100,43 +102,42 @@ def long_datums_are_cut(monkeypatch):
 @defect("rest/delete")
 def deleted_checkpoints_stay(monkeypatch):
     """Deleting a checkpoint answers yes and does nothing."""
-    monkeypatch.setattr(Store, "delete", lambda self, path: None)
+    monkeypatch.setattr(CheckpointStore, "delete", lambda self, path: None)
 
 
 @defect("rest/pages")
 def offsets_are_ignored(monkeypatch):
     """Every page of a list is its first."""
-    original = rest._page
+    original = checkpoints.page
 
     def page(call, rows, limit):
         _, cursor = original(call, rows, limit)
         return rows[: cursor["limit"]], cursor
 
-    monkeypatch.setattr(rest, "_page", page)
+    for module in (checkpoints, training_runs):
+        monkeypatch.setattr(module, "page", page)
 
 
 @defect("ttl/an_hour")
 def lifetimes_are_dropped(monkeypatch):
     """ttl_seconds is accepted and forgotten."""
-    monkeypatch.setattr(training, "expiry", lambda seconds: None)
+    monkeypatch.setattr(weights, "expiry", lambda seconds: None)
 
 
 @defect("ttl/smallest")
 def lifetimes_are_rounded_up(monkeypatch):
     """A lifetime below an hour becomes an hour in silence."""
-    original = training.expiry
-    monkeypatch.setattr(
-        training, "expiry", lambda seconds: original(seconds and max(seconds, 3600))
-    )
+    original = weights.expiry
+    monkeypatch.setattr(weights, "expiry", lambda seconds: original(seconds and max(seconds, 3600)))
 
 
 @defect("image/in_a_prompt")
 def images_are_dropped(monkeypatch):
     """Image chunks of a prompt are left out in silence."""
-    original = json_bodies.decode_prompt
+    original = sample_body._decode_prompt
 
-    def decode(body):
-        chunks = [c for c in body["prompt"]["chunks"] if c.get("type") == "encoded_text"]
-        return original({"prompt": {"chunks": chunks}})
+    def decode(prompt):
+        chunks = [chunk for chunk in prompt.chunks if chunk.type == "encoded_text"]
+        return original(msgspec.structs.replace(prompt, chunks=chunks))
 
-    monkeypatch.setattr(json_bodies, "decode_prompt", decode)
+    monkeypatch.setattr(sample_body, "_decode_prompt", decode)

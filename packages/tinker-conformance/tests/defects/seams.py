@@ -7,9 +7,9 @@ from typing import Any
 
 import attrs
 
-from tinker_local.api.routes import sampling
+from tinker_local.api.routes import samplers
 from tinker_local.request_types import AdamParams, LossRequest, LossResult, SampleRequest
-from tinker_local.training import losses as engine_losses
+from tinker_local.training.losses import built_in_losses
 from tinker_local.training.optimizer import Optimizer
 from tinker_local.training.trainer import Trainer
 
@@ -38,10 +38,9 @@ def change_data(monkeypatch, change: Callable[[dict[str, Any]], dict[str, Any]])
     change_request(monkeypatch, changed)
 
 
-def change_loss(monkeypatch, name: str, **fields: Any) -> None:
-    """Replace a formula, or another part of a loss."""
-    changed = attrs.evolve(engine_losses.LOSSES[name], **fields)
-    monkeypatch.setitem(engine_losses.LOSSES, name, changed)
+def change_loss(monkeypatch, name: str, token_losses: Callable[..., Any]) -> None:
+    """Replace the formula of a loss."""
+    monkeypatch.setattr(built_in_losses()[name], "token_losses", token_losses)
 
 
 def change_adam(monkeypatch, change: Callable[[AdamParams], AdamParams]) -> None:
@@ -56,19 +55,19 @@ def change_sampling(monkeypatch, **fields: Any) -> None:
 
 
 def change_sample_request(monkeypatch, change: Callable[[SampleRequest], SampleRequest]) -> None:
-    original = sampling.decode_sample_request
+    original = samplers.decode_sample_request
 
-    def changed(body):
-        request, layout = original(body)
+    def changed(raw):
+        request, layout = original(raw)
         return change(request), layout
 
-    monkeypatch.setattr(sampling, "decode_sample_request", changed)
+    monkeypatch.setattr(samplers, "decode_sample_request", changed)
 
 
 def change_sample_result(monkeypatch, change: Callable[[Any], Any]) -> None:
-    original = sampling.encode_sample_result
+    original = samplers.encode_sample_result
     monkeypatch.setattr(
-        sampling, "encode_sample_result", lambda result, layout: original(change(result), layout)
+        samplers, "encode_sample_result", lambda result, layout: original(change(result), layout)
     )
 
 

@@ -16,9 +16,9 @@ from defects.seams import (
     change_sample_result,
     change_sequences,
 )
-from tinker_local.api import protobuf_codec
+from tinker_local.api import protobuf_codec, wire_pb2
 from tinker_local.sampling import prompt_logprobs
-from tinker_local.service.loaded_models import Engine
+from tinker_local.service.loaded_models import LoadedModels
 
 
 @defect("target/values")
@@ -46,7 +46,7 @@ def csr_columns_are_ignored(monkeypatch):
         values = np.frombuffer(csr.values, item)
         for row, (start, end) in enumerate(pairwise(crow)):
             packed[row, : end - start] = values[start:end]
-            packed[row] = packed[row][::-1] if dtype == protobuf_codec.FLOAT32 else packed[row]
+            packed[row] = packed[row][::-1] if dtype == wire_pb2.DTYPE_FLOAT32 else packed[row]
         return packed
 
     monkeypatch.setattr(protobuf_codec, "_decode_csr", decode)
@@ -111,9 +111,9 @@ def the_sampler_rounds(monkeypatch):
 @defect("logprob/saved_by_name")
 def samplers_use_the_base_model(monkeypatch):
     """A sampler of saved weights samples from the base model."""
-    original = Engine._adapter
+    original = LoadedModels._adapter
     monkeypatch.setattr(
-        Engine,
+        LoadedModels,
         "_adapter",
         lambda self, name, source: original(self, name, source) if source.path is None else None,
     )
@@ -136,7 +136,7 @@ def datums_see_their_neighbours(monkeypatch):
 @defect("prompt/topk")
 def the_top_tokens_are_not_sorted(monkeypatch):
     """Top-k rows are in the order of token ids."""
-    original = prompt_logprobs.fill_topk
+    original = prompt_logprobs._fill_topk
 
     def fill(into, rows, logp):
         original(into, rows, logp)
@@ -144,7 +144,7 @@ def the_top_tokens_are_not_sorted(monkeypatch):
         for table in (into.ids, into.logprobs):
             table[rows] = np.take_along_axis(table[rows], order, -1)
 
-    monkeypatch.setattr(prompt_logprobs, "fill_topk", fill)
+    monkeypatch.setattr(prompt_logprobs, "_fill_topk", fill)
 
 
 @defect("prompt/targets")
