@@ -348,7 +348,7 @@ def proto(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Does the engine withstand ten thousand malformed requests?"""
     install(session, ["tinker-local"], *group(MANIFESTS["tinker-local"], "test"))
-    many = {**ENGINE_THREADS, "TINKER_LOCAL_FUZZ": "2500"}  # for each of five doors
+    many = {**ENGINE_THREADS, "TINKER_LOCAL_FUZZ": "2500"}  # for each of five routes
     session.run("pytest", "packages/tinker-local/tests/end_to_end/test_fuzz.py", env=many)
 
 

@@ -1,4 +1,4 @@
-"""Fixtures: the service on a backend that needs no model, and a real engine in its own process."""
+"""Fixtures: the service on a backend that needs no model, and a real engine in a process."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def test_the_engine_ends_with_its_parent_however_that_ends(tmp_path, end):
     assert gone_within(child, 10.0)
 
 
-def test_a_proxy_does_not_come_between(tmp_path, monkeypatch):
+def test_requests_to_the_engine_bypass_a_proxy(tmp_path, monkeypatch):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         proxy = f"http://127.0.0.1:{closed.getsockname()[1]}"

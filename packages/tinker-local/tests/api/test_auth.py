@@ -9,7 +9,7 @@ from tinker_local.server import make_app
 from tinker_local.service.service import Settings, make_service
 
 
-def test_with_a_key_nobody_else_comes_in(backend, tmp_path):
+def test_with_a_key_no_other_request_is_admitted(backend, tmp_path):
     service = make_service(Settings(home=tmp_path, key="tml-secret"), backend)
     with TestClient(make_app(service), base_url="http://127.0.0.1/api/v1") as http:
         for headers in ({}, {"x-api-key": "tml-other"}, {"x-api-key": "eyJ.eyJ.x"}):
@@ -25,7 +25,7 @@ def test_with_a_key_nobody_else_comes_in(backend, tmp_path):
         assert http.get("/downloads/guess/adapter_config.json").status_code == 404
 
 
-def test_a_token_runs_out_and_belongs_to_its_key(monkeypatch):
+def test_a_token_expires_and_is_bound_to_its_key(monkeypatch):
     token = auth.make_token("tml-a")
     assert auth.is_valid_token(token, "tml-a")
     assert not auth.is_valid_token(token, "tml-b")
@@ -34,6 +34,6 @@ def test_a_token_runs_out_and_belongs_to_its_key(monkeypatch):
     assert not auth.is_valid_token(auth.make_token("tml-a"), "tml-a")
 
 
-def test_without_a_key_web_pages_stay_out(http):
+def test_without_a_key_requests_of_web_pages_are_refused(http):
     refused = http.post("/create_session", json={}, headers={"origin": "https://example.com"})
     assert refused.status_code == 403

@@ -11,7 +11,7 @@ from tinker_local.api import http as api_http
     ("method", "path", "status"),
     [("GET", "/nowhere", 404), ("PATCH", "/create_session", 405), ("GET", "/asample", 405)],
 )
-def test_what_is_not_served_is_refused_in_json(http, method, path, status):
+def test_an_unknown_route_is_refused_in_json(http, method, path, status):
     refused = http.request(method, path)
     assert refused.status_code == status
     assert path in refused.json()["detail"]

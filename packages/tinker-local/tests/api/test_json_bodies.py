@@ -85,7 +85,7 @@ def test_a_missing_field_is_named():
     assert refused({}, Lenient) == ("name: missing required field", "name")
 
 
-def test_a_lenient_body_ignores_what_it_does_not_know():
+def test_a_lenient_body_ignores_unknown_fields():
     assert decode_body(b'{"name": "x", "more": 1}', Lenient) == Lenient(name="x")
 
 
@@ -96,7 +96,7 @@ def test_a_long_value_is_shortened():
 @pytest.mark.parametrize(
     "raw", [b"{", b"[" * 100_000, b'{"a":' * 100_000, b'{"name": "\xff"}', b"{} x", b"0{"]
 )
-def test_what_is_no_json_is_refused(raw):
+def test_a_body_that_is_no_json_is_refused(raw):
     assert "not JSON" in refused(raw)[0]
 
 
@@ -110,7 +110,7 @@ def test_what_is_no_json_is_refused(raw):
         ({"size": float("inf")}, "size: expected a finite number, got inf", "size"),
     ],
 )
-def test_what_python_reads_and_json_forbids_is_named(body, message, field):
+def test_a_value_that_python_reads_and_json_forbids_is_named(body, message, field):
     text, named = refused(body)
     assert text.startswith(message)
     assert named == field

@@ -1,4 +1,4 @@
-"""A machine with nothing on it, and an index and a hub that are made here."""
+"""An empty machine, with an index and a hub that the tests make."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return source, folder
 
 
-def test_an_unquantised_file_gives_back_the_model_it_was_made_from(
+def test_an_unquantised_file_converts_to_the_model_it_was_made_from(
     write: Writer, tmp_path: Path
 ) -> None:
     convert(write(), tmp_path / "out")
@@ -265,7 +265,7 @@ def test_the_card_states_licence_and_quantisation(write: Writer, tmp_path: Path)
         ({"chat_template": None}, r"tokenizer\.chat_template"),
     ],
 )
-def test_what_would_come_out_wrong_is_refused_by_name_and_leaves_nothing(
+def test_an_unsupported_file_is_refused_by_name_and_leaves_nothing(
     change: dict[str, Any], named: str, write: Writer, tmp_path: Path
 ) -> None:
     source = write(**change)

@@ -19,7 +19,7 @@ SMOLLM2_NAMES = [
 ]
 
 
-def test_what_the_hub_left_in_its_cache_is_used_offline() -> None:
+def test_a_model_in_the_cache_of_the_hub_is_used_offline() -> None:
     snapshot = write_hub_snapshot("somebody/Model")
     assert resolve("somebody/Model") == snapshot
     assert tokenizer_folder("somebody/Model") == snapshot

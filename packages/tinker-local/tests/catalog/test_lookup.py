@@ -21,7 +21,7 @@ from tinker_local.catalog import (
 pytestmark = pytest.mark.usefixtures("machine")
 
 
-def test_a_folder_is_itself(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_path_of_a_folder_is_its_name(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_folder(machine / "mine")
     monkeypatch.chdir(machine)
     assert resolve(str(folder)) == folder
@@ -45,7 +45,7 @@ def test_an_empty_name_is_not_the_current_folder(
 
 
 @pytest.mark.parametrize("name", ["nobody/nothing", "a/b/c", "a\0b", "local/tin", "x" * 300])
-def test_an_unknown_name_is_refused_with_what_there_is(name: str) -> None:
+def test_the_error_of_an_unknown_name_lists_the_available_models(name: str) -> None:
     with pytest.raises(CatalogError) as caught:
         resolve(name)
     assert repr(name) in str(caught.value)

@@ -1,4 +1,4 @@
-"""SmolLM2 from a wheel; the index is a folder that is made here."""
+"""SmolLM2 from a wheel; the index is a folder that the test makes."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_an_environment_without_pip_is_told_what_to_run(
         resolve("smollm2-135m-instruct")
 
 
-def test_a_half_written_cache_is_made_anew(installed: Path) -> None:
+def test_an_incomplete_conversion_is_repeated(installed: Path) -> None:
     folder = resolve("smollm2-135m-instruct")
     (folder / "model.safetensors").unlink()
     (folder / "stray").touch()

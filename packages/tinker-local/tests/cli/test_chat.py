@@ -1,4 +1,4 @@
-"""`tinker-local chat` as somebody types it, on a running engine and on one of its own."""
+"""`tinker-local chat`, on a running engine and on one that it starts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_what_was_said_is_what_the_model_is_told_next(make):
+def test_each_request_holds_the_conversation_so_far(make):
     talk = make(system="Be brief.", fields={"temperature": 0, "max_tokens": 8})
     first = "".join(talk.ask("What is 3+4?"))
     "".join(talk.ask("What is 1+1?"))
@@ -54,7 +54,7 @@ def test_what_was_said_is_what_the_model_is_told_next(make):
     assert talk.messages == [{"role": "system", "content": "Be brief."}]
 
 
-def test_an_answer_that_is_cut_off_stays_as_far_as_it_came(make):
+def test_the_part_of_a_reply_that_was_read_stays_in_the_conversation(make):
     talk = make(fields={"temperature": 2.0, "seed": 3, "max_tokens": 400})
     answer = talk.ask("What is 3+4?")
     said = next(answer) + next(answer)
@@ -62,14 +62,14 @@ def test_an_answer_that_is_cut_off_stays_as_far_as_it_came(make):
     assert talk.messages[-1] == {"role": "assistant", "content": said}
 
 
-def test_a_question_that_cannot_be_answered_is_not_remembered(make):
+def test_a_message_without_a_reply_is_dropped(make):
     talk = make(fields={"max_tokens": 5000})
     with pytest.raises(RequestError, match="1024"):
         "".join(talk.ask("What is 3+4?"))
     assert talk.messages == []
 
 
-def test_answers_go_to_the_output_and_the_rest_elsewhere(engine):
+def test_stdout_holds_the_replies_alone(engine):
     done = run(engine, "What is 3+4?\n/clear\n/what\n\n/exit\nWhat is 1+1?\n", "--max-tokens", "8")
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 1
@@ -77,7 +77,7 @@ def test_answers_go_to_the_output_and_the_rest_elsewhere(engine):
     assert "unknown command /what" in done.stderr
 
 
-def test_a_failed_answer_is_a_line_and_the_conversation_goes_on(engine):
+def test_a_failed_reply_is_one_line_and_the_conversation_continues(engine):
     done = run(engine, "x" * 3000 + "\nWhat is 3+4?\n")
     assert done.returncode == 0
     assert "1024" in done.stderr
@@ -92,7 +92,7 @@ def test_a_model_that_is_not_there_is_one_clear_line(engine, model):
     assert model in line
 
 
-def test_without_an_address_it_starts_an_engine_and_ends_it(tmp_path):
+def test_without_a_url_it_starts_an_engine_and_stops_it(tmp_path):
     done = subprocess.run(
         [*COMMAND, TINY, "--temperature", "0"],
         input="What is 3+4?\n",
@@ -144,7 +144,7 @@ def test_ctrl_c_clears_the_line_and_ctrl_d_ends_the_conversation(engine):
         os.close(terminal)
 
 
-def test_ctrl_c_while_the_model_speaks_ends_the_answer_alone(capsys):
+def test_ctrl_c_during_a_reply_cuts_off_that_reply_alone(capsys):
     from tinker_local.cli import chat
 
     class Interrupted(Conversation):

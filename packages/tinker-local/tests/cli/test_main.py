@@ -1,4 +1,4 @@
-"""The `tinker-local` command, each time in a process of its own."""
+"""The `tinker-local` command, in a process of its own."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """No request, however malformed, gets a 5xx or stops the server.
 
-A few hundred cases here; `TINKER_LOCAL_FUZZ` in the environment says how many for each door.
+A few hundred cases here; `TINKER_LOCAL_FUZZ` in the environment says how many for each route.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ PLACES = ["SESSION", "MODEL", "SAMPLER", "..", "a/b", "%2e%2e", "a\0", "weights"
 
 
 @pytest.fixture(scope="module")
-def door(tmp_path_factory) -> Iterator[tuple[TestClient, dict[str, str]]]:
+def served(tmp_path_factory) -> Iterator[tuple[TestClient, dict[str, str]]]:
     """A server with a session, a model and a sampler, whose names the cases may use."""
     service = make_service(Settings(home=tmp_path_factory.mktemp("fuzz")), EchoBackend())
     with (
@@ -70,7 +70,7 @@ def door(tmp_path_factory) -> Iterator[tuple[TestClient, dict[str, str]]]:
         )
 
 
-JSON_DOORS = [
+JSON_ROUTES = [
     ("POST", "/client/config"),
     ("POST", "/create_session"),
     ("POST", "/session_heartbeat"),
@@ -147,31 +147,31 @@ def still_serves(http, names):
     assert "model_id" in outcome.json(), outcome.text
 
 
-def test_the_json_doors_withstand_anything(door):
-    http, names = door
+def test_json_routes_withstand_any_body(served):
+    http, names = served
 
     @CASES
-    @given(st.sampled_from(JSON_DOORS), st.lists(words, min_size=3, max_size=3), bodies)
-    def knock(where, places, body):
+    @given(st.sampled_from(JSON_ROUTES), st.lists(words, min_size=3, max_size=3), bodies)
+    def send(where, places, body):
         method, path = where
         parts = [quote(names.get(part, part) or "-", safe="%") for part in places]
         content = json.dumps(place(names, body)).encode()
         check(http, http.request(method, API + path.format(*parts), content=content))
 
-    knock()
+    send()
     still_serves(http, names)
 
 
-def test_the_doors_withstand_bodies_that_are_no_json(door):
-    http, names = door
+def test_json_routes_withstand_bytes_that_are_no_json(served):
+    http, names = served
 
     @CASES
-    @given(st.sampled_from(JSON_DOORS), st.binary(max_size=64) | st.text(max_size=64))
-    def knock(where, content):
+    @given(st.sampled_from(JSON_ROUTES), st.binary(max_size=64) | st.text(max_size=64))
+    def send(where, content):
         method, path = where
         check(http, http.request(method, API + path.replace("{}", "x"), content=content))
 
-    knock()
+    send()
     still_serves(http, names)
 
 
@@ -231,14 +231,14 @@ def loss_requests(draw):
     return message
 
 
-def test_the_protobuf_door_withstands_anything(door):
-    http, names = door
+def test_the_protobuf_route_withstands_any_message(served):
+    http, names = served
     headers = {"content-type": "application/x-protobuf"}
     serial = count(1)
 
     @CASES
     @given(loss_requests(), st.none() | st.tuples(st.integers(0, 400), raw))
-    def knock(message, damage):
+    def send(message, damage):
         message.model_id = names["MODEL"]
         if message.seq_id in (1, 2, 3):
             message.seq_id = next(serial)  # the next in order, so that it is really computed
@@ -248,7 +248,7 @@ def test_the_protobuf_door_withstands_anything(door):
             content = content[:at] + junk + content[at + len(junk) :]
         check(http, http.post(f"{API}/forward_backward", content=content, headers=headers))
 
-    knock()
+    send()
     still_serves(http, names)
 
 
@@ -283,7 +283,7 @@ openai_bodies = st.fixed_dictionaries(
 )
 
 
-def test_openai_s_doors_withstand_anything(engine):
+def test_openai_routes_withstand_any_body(engine):
     host, port = engine.base_url.removeprefix("http://").split(":")
     headers = {"authorization": f"Bearer {engine.api_key}"}
 
@@ -293,7 +293,7 @@ def test_openai_s_doors_withstand_anything(engine):
         openai_bodies,
         st.dictionaries(st.sampled_from(OPENAI_NAMES), values, max_size=1),
     )
-    def knock(kind, body, more):
+    def send(kind, body, more):
         path = {"messages": "/v1/chat/completions", "prompt": "/v1/completions"}[kind]
         other = {"messages": "prompt", "prompt": "messages"}[kind]
         body = {name: value for name, value in (more | body).items() if name != other}
@@ -307,7 +307,7 @@ def test_openai_s_doors_withstand_anything(engine):
             assert json.loads(text)["error"]["message"], "no client shows what has no message"
         assert "server_error" not in text
 
-    knock()
+    send()
     with urllib.request.urlopen(f"{engine.base_url}{API}/healthz") as response:
         assert response.status == 200
 
@@ -317,13 +317,13 @@ def test_a_server_withstands_connections_that_speak_no_http(engine):
 
     @CASES
     @given(st.binary(min_size=1, max_size=200))
-    def knock(content):
+    def send(content):
         with socket.create_connection((host, int(port)), timeout=5) as connection:
             connection.sendall(content)
             connection.shutdown(socket.SHUT_WR)
             answer = connection.recv(4096)
         assert not answer.startswith(b"HTTP/1.1 5")
 
-    knock()
+    send()
     with urllib.request.urlopen(f"{engine.base_url}{API}/healthz") as response:
         assert response.status == 200

@@ -1,4 +1,4 @@
-"""The same code on one CUDA GPU: what it computes is what the CPU computes."""
+"""One CUDA GPU computes what the CPU computes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tinker_local.training.trainer import Trainer
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 
 
-def test_training_in_float32_is_the_cpu_s(folder, datum, request_of):
+def test_training_in_float32_equals_the_cpus(folder, datum, request_of):
     states, losses = [], []
     for device in ("cpu", "cuda"):
         trainer = Trainer(load_model(folder, name="tiny", device=device), LoraSpec(rank=4, seed=0))
@@ -32,7 +32,7 @@ def test_training_in_float32_is_the_cpu_s(folder, datum, request_of):
 
 
 @pytest.mark.parametrize(("dtype", "near"), [("float32", 1e-4), ("bfloat16", 0.1)])
-def test_the_sampler_says_what_the_trainer_says(folder, datum, request_of, run, dtype, near):
+def test_the_samplers_logprobs_equal_the_trainers(folder, datum, request_of, run, dtype, near):
     base = load_model(folder, name="tiny", dtype=dtype, device="cuda")
     trainer = Trainer(base, LoraSpec(rank=4, seed=0))
     prompts = [datum(length, length).tokens for length in (3, 9, 9, 40)]
@@ -49,7 +49,7 @@ def test_the_sampler_says_what_the_trainer_says(folder, datum, request_of, run, 
             np.testing.assert_allclose(sequence.logprobs, scored[len(prompt) - 1 :], atol=near)
 
 
-def test_a_loop_s_own_engine_uses_it_where_the_environment_says_so(tmp_path, monkeypatch):
+def test_an_engine_uses_the_gpu_when_the_environment_asks_for_it(tmp_path, monkeypatch):
     monkeypatch.setenv("TINKER_LOCAL_DEVICE", "cuda")
     with (
         start_engine(home=tmp_path) as engine,

@@ -1,4 +1,4 @@
-"""A server that is killed and started again: what is stored is all there, to the bit."""
+"""A server that is killed and started again has all checkpoints, to the bit."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def test_publication_and_expiry_can_be_changed(rest, run):
     assert row().expires_at is None
 
 
-def test_weights_say_what_they_are(rest, run):
+def test_weights_info_describes_a_checkpoint(rest, run):
     info = rest.get_weights_info_by_tinker_path(f"tinker://{run}/weights/state").result()
     assert (info.base_model, info.lora_rank, info.train_mlp) == (TINY, 4, True)
 
@@ -155,31 +155,31 @@ def check_search(rest, session_id):
     assert rest.search_sessions(nothing).result().sessions == []
 
 
-def test_a_sampler_says_where_its_weights_come_from(rest, client, run):
+def test_a_sampler_names_the_source_of_its_weights(rest, client, run):
     path = f"tinker://{run}/sampler_weights/sampler"
     sampler = client.create_sampling_client(model_path=path).result()
     found = rest.get_sampler(sampler._sampling_session_id).result()
     assert (found.base_model, found.model_path) == (TINY, path)
 
 
-def test_models_on_this_machine_are_offered(rest):
+def test_models_on_this_machine_are_listed(rest):
     offered = rest.get_server_capabilities().result().supported_models
     tiny = next(model for model in offered if model.model_name == TINY)
     assert tiny.max_context_length == 1024
 
 
-def test_the_user_is_known_by_a_token(rest):
+def test_whoami_works_with_a_token(rest):
     assert rest.whoami().result().email == "me@localhost"
 
 
-def test_what_is_not_there_is_not_found(rest):
+def test_unknown_runs_and_checkpoints_are_not_found(rest):
     with pytest.raises(tinker.NotFoundError, match="unknown training run"):
         rest.get_training_run("session-0:train:0").result()
     with pytest.raises(tinker.NotFoundError):
         rest.get_session("session-0").result()
 
 
-def test_the_wrong_key_is_turned_away(engine):
+def test_a_wrong_key_is_refused(engine):
     with pytest.raises(tinker.AuthenticationError, match="key"):
         tinker.RestClient(base_url=engine.base_url, api_key="tml-wrong")
 

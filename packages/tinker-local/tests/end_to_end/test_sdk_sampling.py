@@ -152,7 +152,7 @@ def test_a_wrong_request_is_a_user_error_that_says_why(sampler, prompt, params, 
     assert refused.value.category == "user"
 
 
-def test_a_sampler_of_nothing_is_refused_at_once(client):
+def test_a_sampler_of_an_unknown_model_or_checkpoint_is_refused_at_once(client):
     with pytest.raises(tinker.APIStatusError, match="no-such/model"):
         client.create_sampling_client(base_model="no-such/model").result()
     with pytest.raises(tinker.NotFoundError, match="unknown checkpoint"):

@@ -67,7 +67,7 @@ def test_the_loss_is_minus_the_weighted_sum_of_the_logprobs(model):
     assert result.metrics["loss:sum"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_model_says_what_it_is(model):
+def test_get_info_describes_a_model(model):
     info = model.get_info()
     assert info.model_id == model.model_id
     assert info.model_data.model_name == info.model_name == TINY
@@ -145,7 +145,7 @@ def test_sparse_targets_count_as_the_dense_ones(model):
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
 
-def test_training_goes_on_from_a_checkpoint_to_the_bit(client, model):
+def test_training_continues_from_a_checkpoint_to_the_bit(client, model):
     train(model, 2)
     saved = model.save_state("middle", user_metadata={"step": "2"}).result()
     expected = train(model, 2)
@@ -162,7 +162,7 @@ def test_without_the_optimizer_only_the_weights_come_back(client, model):
     assert train(resumed, 2) != train(model, 2)
 
 
-def test_a_model_can_be_put_back_to_a_checkpoint(model):
+def test_a_checkpoint_can_be_loaded_into_a_model(model):
     saved = model.save_state("start").result()
     expected = train(model, 2)
     with warnings.catch_warnings():
@@ -182,7 +182,7 @@ def test_a_checkpoint_of_another_shape_is_refused(client, model):
             wide.load_state(saved.path).result()
 
 
-def test_a_name_is_used_once_unless_it_may_be_replaced(model):
+def test_a_checkpoint_name_is_unique_without_overwrite(model):
     model.save_state("same").result()
     with pytest.raises(tinker.RequestFailedError, match="exists already"):
         model.save_state("same").result()
@@ -202,7 +202,7 @@ def test_clients_do_not_touch_each_other(client):
     assert (mixed, logprobs(one)) == alone
 
 
-def test_a_model_that_cannot_be_had_is_a_user_error(client):
+def test_an_unknown_base_model_is_a_user_error(client):
     with pytest.raises(tinker.RequestFailedError, match="no-such/model") as refused:
         client.create_lora_training_client(base_model="no-such/model").result()
     assert refused.value.category == "user"

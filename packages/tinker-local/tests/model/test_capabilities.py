@@ -1,4 +1,4 @@
-"""Other architectures: whichever way they are served, the numbers are transformers' own."""
+"""Other architectures: however they are served, the numbers are those of transformers."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_every_architecture_learns(save_model, datum, request_of, config):
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_fused_experts_are_no_layers_to_train(save_model):
+def test_fused_experts_cannot_be_trained(save_model):
     config = Qwen3MoeConfig(**SHAPE, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16)
     base = load_model(save_model(config), name="mixture")
     with pytest.raises(RequestError, match="train_mlp=True"):

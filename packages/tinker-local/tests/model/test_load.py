@@ -35,7 +35,7 @@ def test_a_folder_without_a_model_and_an_unknown_dtype_are_refused(tmp_path, fol
         load_model(folder, name="tiny", dtype="int4")
 
 
-def test_what_the_engine_must_know_about_a_model(base, folder):
+def test_the_facts_of_a_model_are_read_from_its_folder(base, folder):
     assert (base.name, base.folder, base.architecture) == ("tiny", folder, "llama")
     assert (base.vocab_size, base.context_length, base.eos_tokens) == (260, 96, {257})
     assert not any(parameter.requires_grad for parameter in base.network.parameters())

@@ -1,4 +1,4 @@
-"""Chats and tokens: what cannot be forged, what bytes a token is; the oracle is transformers."""
+"""Chats that cannot forge control tokens, and the bytes of tokens; the oracle is transformers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def user(text: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": text}]
 
 
-def test_an_honest_chat_is_what_transformers_makes_of_it():
+def test_a_chat_without_control_tokens_is_encoded_as_transformers_does():
     expected = TOKENIZER.tokenizer.apply_chat_template(
         user("What is 3+4?"), add_generation_prompt=True
     )
@@ -38,7 +38,7 @@ def test_no_text_forges_a_control_token(pieces):
     assert tokens == [*frame[:end], *literal["input_ids"], *frame[end:]]
 
 
-def test_a_name_a_tool_and_a_template_option_forge_nothing_either():
+def test_a_name_a_tool_or_a_template_option_forges_no_control_token():
     template = "{{ messages[0].name }}{{ messages[0].content }}{{ tools | tojson }}{{ mood }}"
     tokenizer = load_chat_tokenizer(catalog.resolve(TINY), TINY).tokenizer
     tokenizer.chat_template = template
@@ -52,7 +52,7 @@ def test_a_name_a_tool_and_a_template_option_forge_nothing_either():
     assert all(one in TOKENIZER.tokenizer.decode(tokens) for one in CONTROL)
 
 
-def test_a_template_that_refuses_says_why_and_not_our_word():
+def test_the_error_of_a_template_is_passed_on_without_our_placeholder():
     tokenizer = load_chat_tokenizer(catalog.resolve(TINY), TINY).tokenizer
     tokenizer.chat_template = "{{ raise_exception('no ' + messages[0].content) }}"
     chat_tokenizer = ChatTokenizer(

@@ -88,7 +88,7 @@ def test_the_bytes_of_the_tokens_are_the_content(ai):
 
 
 @pytest.mark.parametrize("stop", [None, ["1"]])
-def test_a_stream_says_what_the_whole_answer_says(ai, stop):
+def test_a_stream_equals_the_whole_reply(ai, stop):
     fields = {"n": 3, "seed": 5, "temperature": 1.3, "max_tokens": 30, "stop": stop}
     whole = chat(ai, **fields)
     texts, reasons, usages = streamed(
@@ -155,7 +155,7 @@ def test_a_prompt_can_be_tokens(ai, tokenizer):
     assert len(set(texts)) == 1
 
 
-def test_a_checkpoint_speaks_by_its_path_and_anew_when_it_is_overwritten(ai, client, tokenizer):
+def test_a_checkpoint_is_a_model_by_its_path_also_after_it_is_overwritten(ai, client, tokenizer):
     model = client.create_lora_training_client(base_model=TINY, rank=8, seed=1).result()
     prompt = tokenizer("say")["input_ids"]
 
@@ -241,7 +241,7 @@ def test_a_field_of_a_text_completion_is_refused_by_name(ai, fields, field):
     assert refused.value.param == field
 
 
-def test_neutral_values_of_fields_without_effect_are_taken(ai):
+def test_neutral_values_of_unsupported_fields_are_accepted(ai):
     neutral = {
         "presence_penalty": 0,
         "frequency_penalty": 0,
@@ -255,7 +255,7 @@ def test_neutral_values_of_fields_without_effect_are_taken(ai):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_what_the_sampler_refuses_is_refused_before_a_stream_begins(ai, stream):
+def test_an_invalid_request_is_refused_before_a_stream_begins(ai, stream):
     with pytest.raises(openai.BadRequestError, match="1024"):
         chat(ai, max_tokens=5000, stream=stream)
 
@@ -297,7 +297,7 @@ def test_a_lone_surrogate_in_a_message_is_refused(engine):
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "messages")
 
 
-def test_what_a_tool_call_says_reaches_the_template_as_an_object(ai):
+def test_the_arguments_of_a_tool_call_reach_the_template_as_an_object(ai):
     call = {"id": "1", "type": "function", "function": {"name": "add", "arguments": "{bad"}}
     with pytest.raises(openai.BadRequestError) as refused:
         chat(ai, messages=[*SUM, {"role": "assistant", "tool_calls": [call]}])

@@ -53,7 +53,7 @@ def test_each_token_is_drawn_as_often_as_its_probability_says(monkeypatch, param
     assert np.abs(counts - DRAWS * expected(logits, params)).max() <= 2
 
 
-def test_rows_of_different_rules_do_not_mix():
+def test_rows_with_different_parameters_do_not_mix():
     logits = torch.randn(6, 50, generator=torch.Generator().manual_seed(0))
     logp = torch.log_softmax(logits, -1)
     all_params = [

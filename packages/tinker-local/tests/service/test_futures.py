@@ -1,4 +1,4 @@
-"""What becomes of accepted requests."""
+"""Accepted requests, their outcomes, and how long those are kept."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_same_key_is_the_same_request_and_runs_once():
     run(scenario)
 
 
-def test_a_result_can_be_had_again_until_a_while_after_it_was_read():
+def test_a_read_result_is_kept_for_a_while():
     async def scenario():
         clock = Clock()
         table = FutureTable(clock)
@@ -67,7 +67,7 @@ def test_a_result_can_be_had_again_until_a_while_after_it_was_read():
     run(scenario)
 
 
-def test_a_result_that_nobody_reads_is_kept_longer_but_not_for_ever():
+def test_an_unread_result_is_kept_longer_but_not_forever():
     async def scenario():
         clock = Clock()
         table = FutureTable(clock)
@@ -83,7 +83,7 @@ def test_a_result_that_nobody_reads_is_kept_longer_but_not_for_ever():
     run(scenario)
 
 
-def test_what_is_not_finished_is_never_swept():
+def test_an_unfinished_request_is_never_dropped():
     async def scenario():
         clock = Clock()
         table = FutureTable(clock)
@@ -114,7 +114,7 @@ def test_a_failure_is_an_outcome_with_its_category(caplog):
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_cancelled_request_is_over_even_before_it_began():
+def test_a_request_can_be_cancelled_before_it_starts():
     async def scenario():
         table = FutureTable()
         future = table.open("sample", 1, never)
@@ -136,7 +136,7 @@ def test_a_finished_result_survives_a_late_cancel():
     run(scenario)
 
 
-def test_a_poller_hears_of_each_finished_sample_once():
+def test_a_poller_gets_each_finished_sample_once():
     async def scenario():
         table = FutureTable()
         first = table.open("sample", 1, answer, channel=("s", 0))
@@ -153,7 +153,7 @@ def test_a_poller_hears_of_each_finished_sample_once():
     run(scenario)
 
 
-def test_the_pollers_of_two_copies_do_not_hear_of_each_other():
+def test_the_pollers_of_two_clones_are_separate():
     async def scenario():
         table = FutureTable()
         table.open("sample", 1, answer, channel=("s", 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinker_local.service.operation_queue import GAP_S, OperationQueue, Promise
 
 
-def test_a_number_that_never_comes_is_given_up_in_the_end(caplog):
+def test_a_number_that_never_comes_is_skipped_in_the_end(caplog):
     queue, ran = OperationQueue(), []
     queue.queued[3] = (Promise(None), lambda: ran.append(3))
     queue.skip_gap(now=100.0)

@@ -1,4 +1,4 @@
-"""Who is connected, and what dies with them."""
+"""Sessions, and the models and samplers that end with them."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def test_a_model_is_named_as_the_sdk_names_it():
     assert child_id("session-1", "train", 3) == "session-1:train:3"
 
 
-def test_a_client_that_falls_silent_is_noticed(registry, session, clock):
+def test_a_session_without_heartbeats_times_out(registry, session, clock):
     clock.now = 60.0
     assert registry.timed_out() == []
     clock.now = 61.0
     assert registry.timed_out() == [session.id]
 
 
-def test_a_heartbeat_or_any_use_is_a_sign_of_life(registry, session, clock):
+def test_a_heartbeat_or_any_use_keeps_a_session_alive(registry, session, clock):
     clock.now = 50.0
     registry.model(session.model_ids[0])
     clock.now = 100.0
@@ -87,7 +87,7 @@ def test_a_heartbeat_or_any_use_is_a_sign_of_life(registry, session, clock):
     assert registry.timed_out() == []
 
 
-def test_an_ended_session_takes_its_models_and_samplers_along(registry, session):
+def test_an_ended_session_removes_its_models_and_samplers(registry, session):
     registry.end(session.id, "ended: no heartbeat for 60 s")
     with pytest.raises(GoneError, match="no heartbeat"):
         registry.live_session(session.id)
@@ -113,7 +113,7 @@ def test_a_model_is_never_replaced_and_a_repeated_sampler_is_the_same(registry, 
     assert not registry.samplers
 
 
-def test_what_was_never_there_is_not_found(registry):
+def test_an_unknown_session_model_or_sampler_is_not_found(registry):
     for find in (registry.session, registry.live_session, registry.model, registry.sampler):
         with pytest.raises(NotFoundError, match="nothing-here"):
             find("nothing-here")

@@ -1,4 +1,4 @@
-"""The order in which the one worker does things, on the echo backend."""
+"""The order in which the worker computes, on the echo backend."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_failing_operation_does_not_hold_up_the_next(run, caplog):
     assert "Traceback" in caplog.text
 
 
-def test_a_number_that_is_over_is_refused_and_not_run_again(run):
+def test_a_number_that_has_passed_is_refused_and_not_run_again(run):
     async def scenario(worker):
         await worker.run_operation("m", 1, lambda: None)
         with pytest.raises(RequestError, match="seq_id 1 has passed"):

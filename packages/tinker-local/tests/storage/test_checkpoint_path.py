@@ -16,7 +16,7 @@ RUN = "session-1:train:0"
 
 
 @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
-def test_no_name_leaves_the_store(run, kind, name):
+def test_no_path_leaves_the_store(run, kind, name):
     try:
         path = make_path(run, kind, name)
     except RequestError:
@@ -28,7 +28,7 @@ def test_no_name_leaves_the_store(run, kind, name):
 
 
 @pytest.mark.parametrize("name", ["..", ".", ".hidden", "a/b", "", "a\\b", "a\0", "ä", "x" * 129])
-def test_a_name_that_could_is_refused(name):
+def test_an_invalid_name_is_refused(name):
     with pytest.raises(RequestError, match="invalid checkpoint name"):
         make_path(RUN, "weights", name)
 

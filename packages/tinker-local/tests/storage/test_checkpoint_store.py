@@ -1,4 +1,4 @@
-"""Checkpoints and snapshots on disk."""
+"""Checkpoints on disk."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_checkpoint_is_read_back_to_the_bit(kept, path):
     same(kept.tensors(path, optimizer=False), ADAPTER)
 
 
-def test_what_a_checkpoint_is_survives_a_new_server(tmp_path, kept):
+def test_metadata_survives_a_restart_of_the_server(tmp_path, kept):
     written = metadata(user_metadata={"a": "b"}, expires=datetime.now(UTC) + timedelta(hours=1))
     kept.write(make_path(RUN, "weights", "x"), written, ADAPTER, OPTIMIZER)
     assert CheckpointStore(tmp_path).metadata(make_path(RUN, "weights", "x")) == written
@@ -72,43 +72,26 @@ def test_only_training_checkpoints_hold_an_optimizer(kept):
         kept.tensors(path, optimizer=True)
 
 
-@pytest.mark.parametrize("step", ["fill", "rename"])
-def test_a_write_that_fails_leaves_the_old_checkpoint_and_nothing_else(
-    kept, path, monkeypatch, step
+def test_a_full_disk_is_an_error_of_the_server_and_leaves_the_old_checkpoint(
+    kept, path, monkeypatch
 ):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    if step == "fill":
-        monkeypatch.setattr(checkpoint_store, "_adapter_config", full)
-    else:
-        monkeypatch.setattr(atomic_write, "_sync", full)
+    monkeypatch.setattr(checkpoint_store, "_adapter_config", full)
     with pytest.raises(RequestError, match="No space left") as failure:
         kept.write(path, metadata(), {LORA_A: torch.ones(1, 4)}, OPTIMIZER, overwrite=True)
     assert failure.value.category == "server"
     same(kept.tensors(path, optimizer=True), ADAPTER | OPTIMIZER)
-    assert [child.name for child in kept.folder(path).parent.iterdir()] == ["one"]
 
 
-def test_a_crash_between_the_two_renames_is_repaired(kept, path, monkeypatch):
-    folder = kept.folder(path)
-    folder.rename(folder.with_name(f"{atomic_write.REPLACED}one"))
-    kept.clean_up()
-    assert not folder.exists(), "another server may be between its renames this very moment"
-    monkeypatch.setattr(atomic_write, "RENAME_S", -1.0)
-    kept.clean_up()
-    same(kept.tensors(path, optimizer=False), ADAPTER)
-
-
-def test_the_leftovers_of_a_crash_are_cleared_away_once_they_are_old(kept, path, monkeypatch):
-    parent = kept.folder(path).parent
-    for prefix in (atomic_write.NEW, atomic_write.DELETED):
-        (parent / f"{prefix}x").mkdir()
-    kept.clean_up()
-    assert len(list(parent.iterdir())) == 3, "a young one may be in use"
+def test_the_leftovers_of_a_crash_are_removed_at_a_start(kept, path, monkeypatch):
+    leftover = kept.folder(path).with_name(f"{atomic_write.NEW}x")
+    leftover.mkdir()
     monkeypatch.setattr(atomic_write, "WRITE_S", -1.0)
     kept.clean_up()
-    assert [child.name for child in parent.iterdir()] == ["one"]
+    assert not leftover.exists()
+    same(kept.tensors(path, optimizer=False), ADAPTER)
 
 
 def test_a_listing_is_newest_first_and_passes_by_what_is_half_written(kept, path):

@@ -16,7 +16,7 @@ NAME = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
 ADAPTER = {NAME: torch.arange(4.0).reshape(1, 4)}
 
 
-def test_the_least_used_snapshots_are_dropped_first(tmp_path):
+def test_the_least_recently_used_snapshots_are_evicted(tmp_path):
     snapshots = SnapshotStore(tmp_path, limit=2)
     for name in ("a", "b"):
         snapshots.put(name, LoraSpec(), ADAPTER)
@@ -29,7 +29,7 @@ def test_the_least_used_snapshots_are_dropped_first(tmp_path):
     assert len(list(snapshots.folder.iterdir())) == 2
 
 
-def test_snapshots_of_a_killed_server_are_cleared_away_and_of_a_living_one_are_not(tmp_path):
+def test_only_snapshots_of_killed_servers_are_deleted(tmp_path):
     killed, living, mine = SnapshotStore(tmp_path), SnapshotStore(tmp_path), SnapshotStore(tmp_path)
     for snapshots in (killed, living):
         snapshots.put("a", LoraSpec(), ADAPTER)

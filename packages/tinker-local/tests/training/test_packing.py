@@ -1,4 +1,4 @@
-"""Datums packed into passes."""
+"""Datums packed into micro-batches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def rows(index: int, length: int) -> LossInputs:
     )
 
 
-def test_a_pack_holds_no_more_than_its_budget_and_equal_lengths_are_neighbours():
+def test_a_micro_batch_holds_no_more_than_its_budget_and_equal_lengths_are_neighbours():
     lengths = [5, 40, 5, 12, 30, 5, 12, 1]
     packs = pack([rows(i, n) for i, n in enumerate(lengths)], 32)
     assert [[len(datum) for datum in group] for group in packs] == [

@@ -29,7 +29,7 @@ def test_an_unknown_request_is_not_found_but_an_unknown_sample_is_gone(http):
     assert post(http, "/retrieve_future", request_id="sample-abc").status_code == 410
 
 
-def test_samples_are_announced_to_the_poller_of_their_copy(http, sampler):
+def test_samples_are_reported_to_the_poller_of_their_clone(http, sampler):
     clone = 7 * samplers.CLONE
     mine, other = sample(http, sampler, 0), sample(http, sampler, clone)
     failed = sample(http, sampler, 1, token=666)
@@ -52,7 +52,7 @@ def test_samples_are_announced_to_the_poller_of_their_copy(http, sampler):
     assert [row["request_id"] for row in poll(7)["completions"]] == [other.json()["request_id"]]
 
 
-def test_a_cancelled_sample_is_over_and_a_training_step_is_not(http, sampler, model):
+def test_a_sample_can_be_cancelled_and_a_training_step_cannot(http, sampler, model):
     prompt = {"chunks": [{"tokens": [5]}]}
     endless = post(
         http,
@@ -70,7 +70,7 @@ def test_a_cancelled_sample_is_over_and_a_training_step_is_not(http, sampler, mo
     assert outcome(http, training).json()["metrics"]["weight"] == 2.0
 
 
-def test_pending_requests_are_answered_when_the_server_ends(backend, tmp_path):
+def test_pending_requests_fail_when_the_server_stops(backend, tmp_path):
     service = make_service(Settings(home=tmp_path), backend)
 
     async def scenario():

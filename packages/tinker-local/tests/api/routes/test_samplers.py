@@ -11,7 +11,7 @@ def test_a_sample_that_is_submitted_twice_keeps_its_ids(http, sampler):
     assert len(set(first.json()["sample_sequence_ids"])) == 2
 
 
-def test_copies_of_a_sampler_get_numbers_of_their_own(http, sampler):
+def test_clones_of_a_sampling_client_get_different_numbers(http, sampler):
     numbers = [
         post(http, "/join_sampling_session", sampling_session_id=sampler).json()["client_counter"]
         for _ in range(3)

@@ -28,7 +28,7 @@ def test_a_finished_session_stops_its_heartbeats_and_frees_what_it_owned(
     ) == (0, 0)
 
 
-def test_a_client_that_dies_is_forgotten_and_its_memory_freed(backend, tmp_path):
+def test_a_session_that_times_out_frees_its_memory(backend, tmp_path):
     service = make_service(Settings(home=tmp_path, session_timeout_s=0.2), backend)
     with TestClient(make_app(service), base_url="http://127.0.0.1/api/v1") as http:
         session = post(http, "/create_session").json()["session_id"]

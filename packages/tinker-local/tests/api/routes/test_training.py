@@ -73,7 +73,9 @@ def test_json_training_of_old_clients_is_refused_by_name(http, model):
     assert "0.25" in refused.json()["detail"]
 
 
-def test_base_models_that_nobody_uses_make_room(http, session, model, service, tmp_path):
+def test_unused_base_models_are_unloaded_before_another_is_loaded(
+    http, session, model, service, tmp_path
+):
     post(http, f"/sessions/{session}/finish")
     other = tmp_path / "other"
     other.mkdir()

@@ -1,4 +1,4 @@
-"""Which losses there are, and how a user adds one."""
+"""The built-in losses, and a loss that a user adds."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_config_value_that_is_no_number_is_refused(reference, value):
         ("my_losses:Incomplete", "no complete subclass"),
     ],
 )
-def test_what_is_no_loss_is_refused_by_name(reference, wrong, complaint):
+def test_a_reference_to_no_loss_is_refused_by_name(reference, wrong, complaint):
     with pytest.raises(RequestError, match=complaint) as refused:
         import_loss(wrong)
     assert f"invalid loss {wrong!r}" in str(refused.value)

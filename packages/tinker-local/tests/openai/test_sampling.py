@@ -1,4 +1,4 @@
-"""A completion whose client, or whose server, goes away; on the echo backend."""
+"""Completions whose client disconnects, or whose server stops, on the echo backend."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def wait_for(condition) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_who_hangs_up_takes_the_samples_along(port, backend, service, stream):
+def test_a_client_that_disconnects_cancels_its_samples(port, backend, service, stream):
     with send(port, stream=stream) as connection:
         wait_for(lambda: any(event.startswith("decode") for event in list(backend.events)))
         if stream:
@@ -69,7 +69,7 @@ def test_who_hangs_up_takes_the_samples_along(port, backend, service, stream):
     assert list(service.unowned.values()) == [0]
 
 
-def test_a_server_that_ends_says_so_to_who_waits(port, service, backend):
+def test_a_server_that_stops_fails_the_waiting_request(port, service, backend):
     with send(port) as connection:
         wait_for(lambda: any(event.startswith("decode") for event in list(backend.events)))
         service.abandon()
@@ -78,14 +78,14 @@ def test_a_server_that_ends_says_so_to_who_waits(port, service, backend):
     assert b"shutting down" in answer
 
 
-def test_a_server_that_ends_says_so_in_a_stream(port, service):
+def test_a_server_that_stops_ends_a_stream_with_an_error(port, service):
     with send(port, stream=True) as connection:
         receive(connection, b"data: ")
         service.abandon()
         assert b"shutting down" in receive(connection, b"[DONE]")
 
 
-def test_weights_of_few_samplers_without_a_session_are_kept(service, http):
+def test_idle_samplers_without_a_session_are_evicted_in_lru_order(service, http):
     for number in range(7):
         folder = service.settings.home / str(number)
         shutil.copytree(catalog.resolve("local/tiny"), folder)
