@@ -71,10 +71,11 @@ from tinker_rl.update.distillation import (
 from tinker_rl.update.kl import KL, estimate_entropy, estimate_kl, kl_advantages
 from tinker_rl.update.kl_penalty import KLPenalty, PullToReference
 from tinker_rl.update.losses.cispo import Cispo
+from tinker_rl.update.losses.custom import CustomLoss
 from tinker_rl.update.losses.dro import Dro
 from tinker_rl.update.losses.gspo import Gspo
 from tinker_rl.update.losses.importance_sampling import ImportanceSampling
-from tinker_rl.update.losses.loss import Loss
+from tinker_rl.update.losses.loss import ClippedLoss, Loss
 from tinker_rl.update.losses.ppo import Ppo
 from tinker_rl.update.policy_update import PolicyUpdate, UpdateResult, update_result
 from tinker_rl.update.training_batch import TrainingBatch, training_batch
@@ -95,9 +96,11 @@ __all__ = [
     "Checkpoints",
     "Cispo",
     "Clients",
+    "ClippedLoss",
     "Completed",
     "Config",
     "ContextOverflow",
+    "CustomLoss",
     "Distillation",
     "Dro",
     "EngineMessageCompleter",

@@ -66,7 +66,7 @@ def scale_by_group(rewards_G: ArrayLike, epsilon: float = 1e-8) -> Array:
     squares = float(centred_G @ centred_G)
     if squares <= centred_G.size * epsilon**2:
         return np.zeros_like(centred_G)
-    return centred_G / np.sqrt(squares / centred_G.size)
+    return np.asarray(centred_G / np.sqrt(squares / centred_G.size))
 
 
 def leave_one_out(rewards_G: ArrayLike) -> Array:

@@ -18,8 +18,9 @@ from tinker_rl.errors import AllEpisodesFailedError
 from tinker_rl.trajectory import TrajectoryGroup
 from tinker_rl.update.advantage_transform import AdvantageTransform, Transformed
 from tinker_rl.update.kl import estimate_entropy, estimate_kl
+from tinker_rl.update.losses.custom import CustomLoss
 from tinker_rl.update.training_batch import split_evenly, training_batch
-from tinker_rl.update.training_datums import loss_datums
+from tinker_rl.update.training_datums import custom_loss_datums, forward_datums, loss_datums
 from tinker_rl.update.training_sequence import (
     Floats,
     TrainingSequence,
@@ -87,7 +88,7 @@ class PolicyUpdate:
         for sequences in await self._sequences(groups_P):
             if sequences:
                 weight = 1.0 / micro_batches
-                self._micro_batches.append(self._forward_backward(sequences, weight))
+                self._micro_batches.append(await self._forward_backward(sequences, weight))
             self._count += 1
             if self._count % micro_batches == 0:
                 self._optimizer_step()
@@ -138,17 +139,27 @@ class PolicyUpdate:
         return [[evolve(s, group=first + s.group) for s in part] for part in divided]
 
     async def _recompute_logprobs(self, sequences: Sequence[TrainingSequence]) -> Transformed:
-        datums, settings = loss_datums(self.config.loss, sequences)
-        with engine_errors("forward to recompute logprobs"):
-            outputs = await self.training.forward(datums, self.config.loss.name, settings)
-        new_D = _sampled_logprobs(sequences, outputs)
+        new_D = await self._trained_logprobs(sequences)
         sampler_D = [sequence.sampled_logprobs for sequence in sequences]
         metrics = _kl_metrics("kl_sampler_trainer", sampler_D, new_D)
         return [with_logprobs(s, new_S) for s, new_S in zip(sequences, new_D, strict=True)], metrics
 
-    def _forward_backward(self, sequences: Sequence[TrainingSequence], weight: float) -> MicroBatch:
-        datums, settings = loss_datums(self.config.loss, sequences, weight=weight)
-        outputs = self.training.forward_backward(datums, self.config.loss.name, settings)
+    async def _trained_logprobs(self, sequences: Sequence[TrainingSequence]) -> list[Floats]:
+        with engine_errors("forward"):
+            outputs = await self.training.forward(forward_datums(sequences), "cross_entropy")
+        return _sampled_logprobs(sequences, outputs)
+
+    async def _forward_backward(
+        self, sequences: Sequence[TrainingSequence], weight: float
+    ) -> MicroBatch:
+        loss = self.config.loss
+        if isinstance(loss, CustomLoss):
+            logprobs_D = await self._trained_logprobs(sequences)
+            datums = custom_loss_datums(loss, sequences, logprobs_D, weight=weight)
+            settings = None
+        else:
+            datums, settings = loss_datums(loss, sequences, weight=weight)
+        outputs = self.training.forward_backward(datums, loss.name, settings)
         return MicroBatch(sequences=sequences, outputs=outputs)
 
     def _optimizer_step(self) -> None:

@@ -13,11 +13,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import tinker
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tinker_core import Normalisation, next_token_datum
+from tinker_rl.update.losses.custom import CustomLoss
 from tinker_rl.update.losses.loss import Loss, Settings
-from tinker_rl.update.training_sequence import TrainingSequence, model_input, sampled_tokens
+from tinker_rl.update.training_sequence import (
+    Floats,
+    TrainingSequence,
+    model_input,
+    sampled_tokens,
+)
 
 
 def loss_datums(
@@ -32,6 +38,33 @@ def loss_datums(
         _datum(loss, sequence, scale) for sequence, scale in zip(sequences, scales_D, strict=True)
     ]
     return datums, loss.settings(scales_D)
+
+
+def forward_datums(sequences: Sequence[TrainingSequence]) -> list[tinker.Datum]:
+    """The datums of a forward pass whose logprobs are needed."""
+    return [_weighted(sequence, sequence.sampled) for sequence in sequences]
+
+
+def custom_loss_datums(
+    loss: CustomLoss,
+    sequences: Sequence[TrainingSequence],
+    logprobs_D: Sequence[Floats],
+    *,
+    weight: float = 1.0,
+) -> list[tinker.Datum]:
+    """Cross-entropy datums with the gradient of a custom loss at the trained model's logprobs.
+
+    `logprobs_D` are those of the sampled tokens, D arrays of shape (S_d,).
+    """
+    scales_D = _scales(loss.normalise, sequences, weight)
+    datums = []
+    for sequence, p_S, scale in zip(sequences, logprobs_D, scales_D, strict=True):
+        weights_T = np.zeros(len(sequence.tokens))
+        advantages_S = sequence.advantages[sequence.sampled] * scale
+        slopes_S = loss.slopes(p_S, sequence.sampled_logprobs, advantages_S)
+        weights_T[sequence.sampled] = -slopes_S
+        datums.append(_weighted(sequence, weights_T))
+    return datums
 
 
 def _scales(
@@ -55,6 +88,16 @@ def _datum(loss: Loss, sequence: TrainingSequence, scale: float) -> tinker.Datum
         advantages=sequence.advantages * scale,
         **loss.inputs(sequence),
     )
+    return _with_images(datum, sequence)
+
+
+def _weighted(sequence: TrainingSequence, weights_T: ArrayLike) -> tinker.Datum:
+    """A cross-entropy datum."""
+    weights_T = np.asarray(weights_T, dtype=np.float32)
+    return _with_images(next_token_datum(sequence.tokens.tolist(), weights=weights_T), sequence)
+
+
+def _with_images(datum: tinker.Datum, sequence: TrainingSequence) -> tinker.Datum:
     if not sequence.images:
         return datum
     seen = model_input(sequence, end=len(sequence.tokens) - 1)

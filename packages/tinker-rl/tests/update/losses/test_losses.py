@@ -43,7 +43,9 @@ def test_gspo_marks_the_tokens_that_its_mean_is_over(
 
 @pytest.mark.parametrize("loss", [Ppo, Cispo, Gspo])
 def test_an_empty_range_of_ratios_is_refused(loss: Any) -> None:
-    with pytest.raises(ConfigError, match=r"clip_low 5\.0 must be less than clip_high"):
+    with pytest.raises(
+        ConfigError, match=r"clip_low 5\.0 must be at least 0 and less than clip_high"
+    ):
         loss(clip_low=5.0)
 
 

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-from attrs import field, frozen, validators
-from numpy.typing import NDArray
+from attrs import frozen
 from tinker.types import LossFnType
 
-from tinker_rl.update.losses.loss import Loss, Settings, check_clip_range, clip_settings
-from tinker_rl.update.training_sequence import TrainingSequence
+from tinker_rl.update.losses.loss import ClippedLoss
 
 
 @frozen(kw_only=True)
-class Cispo(Loss):
+class Cispo(ClippedLoss):
     """Like PPO, but clipped tokens keep a gradient."""
 
     name: ClassVar[LossFnType] = "cispo"
-    clip_low: float = field(default=0.0, validator=validators.ge(0.0))
-    """Least ratio, not its distance from 1."""
-    clip_high: float = field(default=4.0, validator=validators.gt(0.0))
-    """Greatest ratio."""
-
-    def __attrs_post_init__(self) -> None:
-        check_clip_range(self.clip_low, self.clip_high)
-
-    def settings(self, scales_D: NDArray[np.float64]) -> Settings | None:
-        """The range of ratios."""
-        return clip_settings(self.clip_low, self.clip_high)
-
-    def inputs(self, sequence: TrainingSequence) -> Mapping[str, NDArray[np.float32]]:
-        """No further inputs."""
-        return {}
+    clip_low: float = 0.0
+    clip_high: float = 4.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +11,6 @@ from tinker.types import LossFnType
 
 from tinker_core import ConfigError
 from tinker_rl.update.losses.loss import Loss, Settings
-from tinker_rl.update.training_sequence import TrainingSequence
 
 
 @frozen(kw_only=True)
@@ -30,7 +28,3 @@ class Dro(Loss):
     def settings(self, scales_D: NDArray[np.float64]) -> Settings | None:
         """Beta, scaled like the advantages, whose scales are all equal."""
         return {"beta": self.beta * float(scales_D[0])}
-
-    def inputs(self, sequence: TrainingSequence) -> Mapping[str, NDArray[np.float32]]:
-        """No further inputs."""
-        return {}

@@ -1,6 +1,6 @@
-"""GSPO: -sum min(s A, clip(s, low, high) A), s the geometric mean of r over the sequence.
+"""GSPO: -sum min(s A, clip(s, low, high) A) (Zheng et al., 2025).
 
-Zheng et al., 2025.
+s is the geometric mean of r over the sampled tokens of the sequence.
 """
 
 from __future__ import annotations
@@ -9,30 +9,21 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
-from attrs import field, frozen, validators
+from attrs import frozen
 from numpy.typing import NDArray
 from tinker.types import LossFnType
 
-from tinker_rl.update.losses.loss import Loss, Settings, check_clip_range, clip_settings
+from tinker_rl.update.losses.loss import ClippedLoss
 from tinker_rl.update.training_sequence import TrainingSequence
 
 
 @frozen(kw_only=True)
-class Gspo(Loss):
+class Gspo(ClippedLoss):
     """One ratio for a whole sequence."""
 
     name: ClassVar[LossFnType] = "gspo"
-    clip_low: float = field(default=1 - 3e-4, validator=validators.ge(0.0))
-    """Least ratio, not its distance from 1."""
-    clip_high: float = field(default=1 + 4e-4, validator=validators.gt(0.0))
-    """Greatest ratio."""
-
-    def __attrs_post_init__(self) -> None:
-        check_clip_range(self.clip_low, self.clip_high)
-
-    def settings(self, scales_D: NDArray[np.float64]) -> Settings | None:
-        """The range of ratios."""
-        return clip_settings(self.clip_low, self.clip_high)
+    clip_low: float = 1 - 3e-4
+    clip_high: float = 1 + 4e-4
 
     def inputs(self, sequence: TrainingSequence) -> Mapping[str, NDArray[np.float32]]:
         """The tokens that the mean is over."""
