@@ -1,7 +1,7 @@
 """Tools in an episode: sums that a calculator does.
 
 The model may call a calculator before it answers; the answer is graded at the end. Small models
-learnt no form for tools, so calls are text in tags (`ToolRules(form="text")`); with a model whose
+learnt no format for tools, so calls are text in tags (`ToolRules(format="text")`); with a model whose
 family has a form, leave that out. A few supervised steps on episodes of somebody who calls half of
 the time, and guesses half of the time, come first: the form.
 
@@ -88,7 +88,7 @@ class Sums:
                     messages=question(a, b),
                     available=[add],
                     grade=lambda conversation: grade(str(a + b), conversation),
-                    rules=ToolRules(max_turns=2, form="text"),
+                    rules=ToolRules(max_turns=2, format="text"),
                 )
 
             return ProblemGroupBuilder(

@@ -35,7 +35,7 @@ class JudgedAnswer(MessageEnv):
         reward = float(sigmoid(await self.judge.reward(self.prompt, (message,))))
         return MessageStep(reward=reward, episode_done=True, logs={"answer": message.text})
 
-    async def unreadable(self, outcome: CutShort | Malformed) -> MessageStep:
+    async def unparsed(self, outcome: CutShort | Malformed) -> MessageStep:
         """An answer that does not end earns nothing."""
         stop = MaxTokens() if isinstance(outcome, CutShort) else ParseFailure(outcome.reason)
         return MessageStep(reward=0.0, episode_done=True, stop=stop)

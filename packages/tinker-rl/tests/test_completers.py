@@ -27,7 +27,7 @@ class Answers:
 @pytest.mark.parametrize(
     ("sequences", "problem"),
     [
-        ([], "1 asked for, 0 came back"),
+        ([], "returned 0 sequences instead of 1"),
         (
             [tinker.types.SampledSequence(stop_reason="stop", sequence_id="x", _tokens_list=[2])],
             "no logprobs",

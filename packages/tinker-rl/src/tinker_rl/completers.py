@@ -1,4 +1,4 @@
-"""What answers a prompt: tokens for the model in training, messages for judges and opponents."""
+"""Completers: tokens for the model in training, messages for judges and opponents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tinker_rl.trajectory import Action, Observation, StopCondition
 
 
 class TokenCompleter(Protocol):
-    """Continues a prompt by one turn."""
+    """Completes a prompt by one turn."""
 
     async def __call__(
         self,
@@ -25,13 +25,13 @@ class TokenCompleter(Protocol):
         max_tokens: int | None = None,
         seed: int | None = None,
     ) -> Action:
-        """The model's turn, of no more than `max_tokens` tokens where that is given."""
+        """The model's turn, at most `max_tokens` tokens long."""
         ...
 
 
 @runtime_checkable
 class ManyTokenCompleter(TokenCompleter, Protocol):
-    """A TokenCompleter that answers one prompt several times in one call."""
+    """A TokenCompleter that samples several completions of one prompt in one call."""
 
     async def many(
         self,
@@ -42,33 +42,33 @@ class ManyTokenCompleter(TokenCompleter, Protocol):
         max_tokens: int | None = None,
         seed: int | None = None,
     ) -> list[Action]:
-        """`count` turns, drawn independently."""
+        """`count` independent turns."""
         ...
 
 
 class MessageCompleter(Protocol):
-    """Answers a conversation."""
+    """Completes a conversation by one message."""
 
     async def __call__(
         self, messages: Sequence[Message | Mapping[str, Any]], *, seed: int | None = None
     ) -> Outcome:
-        """What came of the model's turn; its `message` is there in each case."""
+        """The outcome of the model's turn."""
         ...
 
 
 @frozen(kw_only=True)
 class Sampling:
-    """How tokens are drawn."""
+    """Sampling settings."""
 
     max_tokens: int = field(default=256, validator=validators.gt(0))
-    """Most tokens in one turn."""
+    """Greatest number of tokens of a turn."""
     temperature: float = field(default=1.0, validator=validators.ge(0.0))
-    """1 is what the losses assume: the engine's logprobs are those of temperature 1."""
+    """Losses assume 1: the engine returns logprobs at temperature 1."""
     top_p: float = field(
         default=1.0, validator=validators.and_(validators.gt(0.0), validators.le(1.0))
     )
     top_k: int = -1
-    """Draw among the so many likeliest tokens; -1 means all."""
+    """Number of most likely tokens to sample from; -1 means all."""
 
 
 @frozen
@@ -86,7 +86,7 @@ class EngineTokenCompleter:
         max_tokens: int | None = None,
         seed: int | None = None,
     ) -> Action:
-        """One turn; raises EngineError where the engine fails."""
+        """One turn. Raises EngineError."""
         return (await self.many(prompt, stop, 1, max_tokens=max_tokens, seed=seed))[0]
 
     async def many(
@@ -98,7 +98,7 @@ class EngineTokenCompleter:
         max_tokens: int | None = None,
         seed: int | None = None,
     ) -> list[Action]:
-        """Several turns by one call; raises EngineError where the engine fails."""
+        """Several turns in one call. Raises EngineError."""
         limit = self.sampling.max_tokens
         params = tinker.SamplingParams(
             max_tokens=limit if max_tokens is None else min(limit, max_tokens),
@@ -111,13 +111,15 @@ class EngineTokenCompleter:
         with engine_errors(f"sample after a prompt of {prompt.length} tokens"):
             response = await self.client.sample(prompt, count, params)
         if len(response.sequences) != count:
-            raise EngineError(f"sample: {count} asked for, {len(response.sequences)} came back")
+            raise EngineError(
+                f"sample returned {len(response.sequences)} sequences instead of {count}"
+            )
         return [_action(sequence) for sequence in response.sequences]
 
 
 def _action(sequence: tinker.SampledSequence) -> Action:
     if sequence.logprobs is None:
-        raise EngineError("sample: the engine sent no logprobs, and training needs them")
+        raise EngineError("sample returned no logprobs, which training needs")
     return Action(
         tokens=sequence.tokens, logprobs=sequence.logprobs, stop_reason=sequence.stop_reason
     )
@@ -125,19 +127,19 @@ def _action(sequence: tinker.SampledSequence) -> Action:
 
 @frozen(kw_only=True)
 class EngineMessageCompleter:
-    """A MessageCompleter on a sampling client: rendered, sampled, parsed."""
+    """A MessageCompleter on a sampling client: render, sample, parse."""
 
     client: tinker.SamplingClient
     renderer: Renderer
     sampling: Sampling = Sampling()
     tools: tuple[ToolSpec, ...] = ()
-    """Tools that the model is told of."""
+    """Tools in the prompt."""
 
     async def __call__(
         self, messages: Sequence[Message | Mapping[str, Any]], *, seed: int | None = None
     ) -> Outcome:
-        """The model's turn; raises EngineError where the engine fails."""
+        """The outcome of the model's turn. Raises EngineError."""
         prompt = self.renderer.build_generation_prompt(messages, tools=self.tools)
         complete = EngineTokenCompleter(self.client, self.sampling)
         action = await complete(prompt, self.renderer.get_stop_sequences(), seed=seed)
-        return self.renderer.parse_response(list(action.tokens))
+        return self.renderer.parse_response(action.tokens, tools=self.tools)

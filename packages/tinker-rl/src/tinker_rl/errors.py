@@ -1,4 +1,4 @@
-"""What goes wrong in reinforcement learning on purpose, beside the errors of tinker_core."""
+"""Errors of reinforcement learning, beside those of `tinker_core.errors`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from tinker_core import PostTrainingError
 
 
 class EnvironmentFailure(PostTrainingError, RuntimeError):  # noqa: N818  # as in "failed episode"
-    """The world broke, not the model: an environment raised, or its sandbox is down.
+    """An environment failed, not the model: it raised, or its sandbox is down.
 
-    The policy for failed episodes decides whether the run ends, tries again or goes on without it.
+    The failed-episode policy decides whether the run ends, the episode is retried or it is dropped.
     """
 
 
 class AllEpisodesFailedError(PostTrainingError, RuntimeError):
-    """A batch in which nothing is left to learn from."""
+    """A batch without a sampled token."""

@@ -1,4 +1,4 @@
-"""Why an episode ended, one type for each reason, to match on."""
+"""Stop reasons of an episode, one type for each."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from attrs import frozen
 
 @frozen
 class Completed:
-    """The environment says that it is over."""
+    """The environment ended the episode."""
 
 
 @frozen
 class MaxTurns:
-    """As many turns as were allowed."""
+    """The limit on turns was reached."""
 
     limit: int
 
 
 @frozen
 class MaxTokens:
-    """The model was cut short by `max_tokens`."""
+    """`max_tokens` cut the model short."""
 
 
 @frozen
 class ContextOverflow:
-    """The next prompt leaves no room for an answer in the context window."""
+    """The context window has no room for an answer, or cut it short."""
 
     length: int
     """Tokens of the prompt."""
     window: int
-    """Tokens of prompt and answer together that were allowed."""
+    """Greatest number of tokens of prompt and answer."""
 
 
 @frozen
 class ParseFailure:
-    """The model's turn ended, but could not be read."""
+    """The model's turn could not be parsed."""
 
     reason: str
 
@@ -48,21 +48,21 @@ class ToolStop:
 
 @frozen
 class MaxToolCalls:
-    """As many tool calls as were allowed."""
+    """The limit on tool calls was reached."""
 
     limit: int
 
 
 @frozen
 class TimeOut:
-    """The episode took longer than it may."""
+    """The time limit was reached."""
 
     seconds: float
 
 
 @frozen
 class EnvironmentFailed:
-    """The environment broke, and says so itself to keep the turns made; otherwise it raises."""
+    """The environment failed and ended the episode itself, which keeps the turns so far."""
 
     problem: str
 
@@ -93,5 +93,5 @@ _NAMES: dict[type, str] = {
 
 
 def stop_name(reason: StopReason) -> str:
-    """The reason's name in metrics and transcripts."""
+    """Name of a stop reason in metrics and transcripts."""
     return _NAMES[type(reason)]

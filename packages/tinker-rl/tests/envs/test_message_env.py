@@ -256,7 +256,7 @@ def test_a_turn_that_cannot_be_read_is_answered_and_too_many_end_the_episode(
     told = renderer.tokenizer.decode(
         group.trajectories[0].transitions[1].observation.to_ints(), skip_special_tokens=True
     )
-    assert "could not be read" in told
+    assert "could not be parsed" in told
     group = play(
         alone(lambda: as_token_env(Parrot(), renderer, rules)), say(["a?b", "good", "c?d", "fine"])
     )

@@ -75,7 +75,7 @@ def test_a_call_runs_the_function_plain_or_async() -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "told"),
     [
-        ("subtract", "{}", "there is no tool 'subtract'; there are: add, finish, look_up"),
+        ("subtract", "{}", "unknown tool 'subtract'; the tools are: add, finish, look_up"),
         ("add", "{", "not JSON"),
         ("add", "[]", "not a JSON object"),
         ("add", "{}", "a: Field required"),
@@ -102,7 +102,7 @@ def test_a_function_that_cannot_be_described_is_refused() -> None:
         def untyped(x) -> None:  # type: ignore[no-untyped-def]
             """Untyped."""
 
-    with pytest.raises(ConfigError, match="cannot be described"):
+    with pytest.raises(ConfigError, match="has no JSON schema"):
 
         @tool
         def many(*xs: int) -> None:
@@ -172,7 +172,7 @@ def test_a_model_without_a_form_for_tools_calls_them_in_text() -> None:
             ],
             available=TOOLS,
             grade=grade,
-            rules=ToolRules(form="text"),
+            rules=ToolRules(format="text"),
         )
         told = await env.initial_messages()
         said = [
@@ -186,6 +186,6 @@ def test_a_model_without_a_form_for_tools_calls_them_in_text() -> None:
     assert system.text.startswith("Be brief.\n\nYou can call tools.")
     assert '"add"' in system.text
     assert good.messages == [Message(role="user", content="<tool_response>5</tool_response>")]
-    assert "not a call" in bad.messages[0].text
+    assert "invalid call" in bad.messages[0].text
     assert last.reward == 1.0
     assert last.metrics["bad_tool_calls"] == 1.0

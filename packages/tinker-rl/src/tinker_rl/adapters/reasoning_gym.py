@@ -1,4 +1,4 @@
-"""Procedural problems from `reasoning-gym`, which checks the answers (extra `reasoning-gym`)."""
+"""Procedural problems of `reasoning-gym`, which also grades (extra `reasoning-gym`)."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class ReasoningGym:
     """An `RLDatasetBuilder` of one task of reasoning-gym."""
 
     task: str
-    """Its name there, as `chain_sum`."""
+    """Name of the task, such as `chain_sum`."""
     settings: Mapping[str, Any] = field(factory=dict)
-    """Of the task, as {"max_terms": 3}."""
+    """Settings of the task, such as {"max_terms": 3}."""
     size: int = field(default=500, validator=validators.ge(1))
-    """Problems to train on."""
+    """Training problems."""
     test_size: int = field(default=0, validator=validators.ge(0))
-    """Problems to test on, which are others."""
+    """Problems of the test set, which are different ones."""
     system: str = "Give the answer alone, without an explanation."
-    """The system prompt."""
+    """System prompt."""
     group_size: int = field(default=8, validator=validators.ge(1))
     """Attempts at each problem."""
     groups_per_batch: int = field(default=8, validator=validators.ge(1))
     """Problems in a batch."""
 
     def build(self, *, renderer: Renderer, seed: int) -> RLData:
-        """The problems that the task draws with the seed; raises ConfigError for no such task."""
+        """The problems of the task for the seed. Raises ConfigError for an unknown task."""
         whole = self._problems(seed)
 
         def groups(which: range, size: int) -> list[EnvGroupBuilder]:

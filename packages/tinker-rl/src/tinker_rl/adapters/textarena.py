@@ -1,4 +1,4 @@
-"""Text games for one or several players from `textarena` (extra `textarena`)."""
+"""Text games of `textarena` for one or several players (extra `textarena`)."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from tinker_rl.envs.message_env import Messages
 
 @frozen(kw_only=True)
 class TextArena:
-    """An `RLDatasetBuilder` of one game, in which the model plays all seats."""
+    """An `RLDatasetBuilder` of one game. The model plays all seats."""
 
     game: str
-    """Its name there without a wrapper, as `TicTacToe-v0`."""
+    """Name of the game without a wrapper, such as `TicTacToe-v0`."""
     players: int = field(default=2, validator=validators.ge(1))
     games_per_group: int = field(default=4, validator=validators.ge(1))
-    """Games of the same beginning that are compared with each other."""
+    """Games with the same start that are compared with each other."""
     groups_per_batch: int = field(default=4, validator=validators.ge(1))
     batches: int = field(default=50, validator=validators.ge(1))
-    """Batches in the data set; each group has a beginning of its own."""
+    """Batches in the data set. Each group has its own start."""
 
     def build(self, *, renderer: Renderer, seed: int) -> RLData:
-        """Groups of games, each seeded by the run's seed and its place."""
-        make_game(self.game, self.players, seed)  # a game that is not there fails here
+        """Groups of games. The run's seed and the index of a group seed its games."""
+        make_game(self.game, self.players, seed)  # raises ConfigError for an unknown game
 
         def group(index: int) -> EnvGroupBuilder:
-            of_group = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+            group_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
             return GameGroupBuilder(
-                make_game=lambda: make_game(self.game, self.players, of_group),
+                make_game=lambda: make_game(self.game, self.players, group_seed),
                 renderer=renderer,
                 games=self.games_per_group,
                 name=self.game,
@@ -48,13 +48,13 @@ class TextArena:
 
 
 def make_game(name: str, players: int, seed: int) -> Game:
-    """A new game; raises ConfigError where textarena or the game is not there."""
+    """A new game. Raises ConfigError if textarena is not installed, or for an unknown game."""
     try:
         arena = importlib.import_module("textarena")
     except ImportError as error:
         raise ConfigError("pip install tinker-rl[textarena]") from error
     try:
-        env = arena.make(f"{name}-raw")  # without the wrappers that repeat the whole game each turn
+        env = arena.make(f"{name}-raw")  # without wrappers that repeat the whole game in each turn
         env.reset(num_players=players, seed=seed)
     except (ValueError, ImportError, AssertionError) as error:
         raise ConfigError(f"textarena game {name!r} for {players}: {error}") from error
@@ -76,10 +76,10 @@ class _ArenaGame(Game):
         return None if self._over else int(self.env.state.current_player_id)
 
     def observe(self, player: int) -> Messages:
-        _, news = self.env.get_observation()
+        _, events = self.env.get_observation()
         lines = [
             f"[{self.roles.get(sender, f'Player {sender}') if sender >= 0 else 'GAME'}] {text}"
-            for sender, text, _ in news
+            for sender, text, _ in events
             if sender != player
         ]
         return [Message(role="user", content="\n".join(lines))]

@@ -1,10 +1,10 @@
-"""Environments written for `verifiers` (extra `verifiers`): one turn, several turns, tools.
+"""Environments of `verifiers` (extra `verifiers`): one turn, several turns, tools.
 
-An environment of verifiers drives its rollout itself and asks a client for each turn. Here that
-client hands the question to the policy in training, so whatever such an environment does between
-two turns is done by its own code; its rubric gives the rewards, those that compare a group too.
+An environment of verifiers drives its own rollout and asks a client for each turn. Here that client
+passes the question to the trained policy. Everything between two turns is the environment's own
+code, and its rubric gives the rewards, group rewards included.
 
-This is the API of `load_environment`, which verifiers has up to 0.3; 0.4 has another one.
+The API is that of `load_environment`, which verifiers has up to 0.3.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ class Verifiers:
     """An `RLDatasetBuilder` of one environment of verifiers."""
 
     environment: str
-    """Its name there: what `load_environment` takes."""
+    """Name of the environment for `load_environment`."""
     settings: Mapping[str, Any] = field(factory=dict)
     """Arguments of the environment."""
     size: int = field(default=-1, validator=validators.ge(-1))
-    """Rows of its data to train on; -1 means all."""
+    """Training rows; -1 means all."""
     test_size: int = field(default=0, validator=validators.ge(0))
-    """Rows of its evaluation data to test on."""
+    """Rows of its evaluation data for the test set."""
     group_size: int = field(default=8, validator=validators.ge(1))
     """Attempts at each row."""
     groups_per_batch: int = field(default=8, validator=validators.ge(1))
     """Rows in a batch."""
 
     def build(self, *, renderer: Renderer, seed: int) -> RLData:
-        """The rows, shuffled by the seed; raises ConfigError for no such environment."""
+        """The rows, shuffled by the seed. Raises ConfigError for an unknown environment."""
         environment = load(self.environment, self.settings)
 
         def batches(rows: Any, size: int) -> GroupBatches:
@@ -63,7 +63,7 @@ class Verifiers:
 
 
 def load(name: str, settings: Mapping[str, Any]) -> Any:
-    """The environment; raises ConfigError where verifiers or the environment is not there."""
+    """The environment. Raises ConfigError if verifiers or the environment is not installed."""
     try:
         load_environment = importlib.import_module("verifiers").load_environment
     except (ImportError, AttributeError) as error:
@@ -85,17 +85,17 @@ class VerifiersGroup(EnvGroupBuilder):
     name: str
 
     async def make_envs(self) -> Sequence[Env]:
-        """Rollouts that have not begun."""
+        """Rollouts that have not started."""
         return [self._env() for _ in range(self.num_envs)]
 
     async def remake_env(self, index: int) -> Env | None:
-        """Attempts do not depend on each other, so one is made again alone."""
+        """A new rollout: attempts are independent of each other."""
         return self._env()
 
     async def compute_group_rewards(
         self, trajectories_G: Sequence[Trajectory], envs_G: Sequence[Env]
     ) -> Sequence[tuple[float, Metrics]]:
-        """What the environment's rubric gives; raises EnvironmentFailure where there is nothing."""
+        """The rewards of the environment's rubric. Raises EnvironmentFailure without a state."""
         states_G = [await env.rollout.end() for env in envs_G if isinstance(env, _VerifiersEnv)]
         if states_G:
             await self.environment.rubric.score_group(states_G)
@@ -105,7 +105,7 @@ class VerifiersGroup(EnvGroupBuilder):
         ]
 
     async def cleanup(self, envs_G: Sequence[Env]) -> None:
-        """End what is still under way."""
+        """Stop the rollouts that still run."""
         for env in envs_G:
             if isinstance(env, _VerifiersEnv):
                 await env.rollout.stop()
@@ -121,14 +121,14 @@ class VerifiersGroup(EnvGroupBuilder):
 
 @define
 class _Rollout(MessageEnv):
-    """A rollout of verifiers, run as a task of its own, from question to question."""
+    """A rollout of verifiers as a task that stops at each question."""
 
     environment: Any
     row: Mapping[str, Any]
     _exchange: Any = None
     _task: asyncio.Task[Any] | None = None
     _question: Any = None
-    """The last one."""
+    """The last question."""
 
     async def initial_messages(self) -> Messages | MessageStep:
         client = importlib.import_module("tinker_rl.adapters.verifiers_client")
@@ -145,12 +145,12 @@ class _Rollout(MessageEnv):
             return MessageStep(episode_done=True)
         if question.prompt[: len(said) - 1] != said[:-1]:
             raise DataError(
-                f"{self.environment!r:.80} rewrites what was said: it cannot be trained on"
+                f"{self.environment!r:.80} rewrites earlier messages, so it cannot be trained on"
             )
         return MessageStep(episode_done=False, messages=question.prompt[len(said) :])
 
-    async def unreadable(self, outcome: CutShort | Malformed) -> MessageStep:
-        """The environment hears of it, as it has to be graded, but has no further turn."""
+    async def unparsed(self, outcome: CutShort | Malformed) -> MessageStep:
+        """Pass the outcome to the environment, which grades it, and end the episode."""
         await self._exchange.answers.put((outcome.message, True))
         await self._next()
         return MessageStep(episode_done=True, stop=stop_of(outcome))
@@ -159,7 +159,7 @@ class _Rollout(MessageEnv):
         return () if self._question is None else self._question.tools
 
     async def end(self) -> Any:
-        """The state of the rollout, whose further turns are cut off; raises EnvironmentFailure."""
+        """Stop the rollout and return its state. Raises EnvironmentFailure without a state."""
         await self.stop()
         state = None if self._question is None else self._question.state
         if state is None:
@@ -167,7 +167,7 @@ class _Rollout(MessageEnv):
         return state
 
     async def stop(self) -> None:
-        """End the task, if it is still there."""
+        """Cancel the task if it still runs."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -182,7 +182,7 @@ class _Rollout(MessageEnv):
             raise EnvironmentFailure(f"verifiers: {state['error']!r}") from state["error"]
 
     async def _next(self) -> Any:
-        """The environment's next question; None where it has ended."""
+        """The environment's next question; None after its end."""
         assert self._task is not None
         question = await self._exchange.questions.get()
         if question is None:

@@ -1,4 +1,4 @@
-"""The model as a verifiers environment sees it: a client that asks, and waits for the answer."""
+"""The model as an environment of verifiers sees it: a client that passes questions on."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ _clients: Any = importlib.import_module("verifiers.clients")
 
 @frozen
 class Question:
-    """What the environment wants answered: the whole conversation so far."""
+    """A question of the environment: the conversation so far."""
 
     prompt: tuple[Mapping[str, Any], ...]
     tools: tuple[ToolSpec, ...]
     state: Any
-    """Of the rollout; it fills up as the rollout goes on."""
+    """State of the rollout, which grows during the rollout."""
 
 
 @define
 class Exchange:
-    """One rollout's questions and answers; None in the place of a question: there is no more."""
+    """The questions and answers of one rollout. None in the place of a question ends it."""
 
     questions: asyncio.Queue[Question | None] = field(factory=asyncio.Queue)
     answers: asyncio.Queue[tuple[Message, bool]] = field(factory=asyncio.Queue)
-    """With each, whether it was cut short."""
+    """Messages, and whether each was cut short."""
 
 
 class ExchangeClient(_clients.Client):  # type: ignore[misc]  # its base is there only at run time
-    """A client of verifiers whose model is whoever reads the exchange."""
+    """A client of verifiers whose model is the reader of the exchange."""
 
     def __init__(self, exchange: Exchange) -> None:
         super().__init__(exchange)
 
     def setup_client(self, config: Any) -> Any:
-        raise NotImplementedError("made from an exchange, not from a config")
+        raise NotImplementedError("an ExchangeClient is made from an Exchange, not from a config")
 
     async def to_native_tool(self, tool: Any) -> ToolSpec:
         return ToolSpec(

@@ -1,10 +1,10 @@
 """The `tinker-rl` command.
 
 tinker-rl train --env tinker_rl:ProblemFile --data.path sums.jsonl --model M --run-dir runs/a
-tinker-rl train --env my_module:MyBuilder --help        # what can be set
+tinker-rl train --env my_module:MyBuilder --help        # all options
 tinker-rl distill --data.path prompts.jsonl --model M --teacher.model T --run-dir runs/b
 tinker-rl resume runs/a
-tinker-rl play my_module:MyBuilder                      # be the model yourself
+tinker-rl play my_module:MyBuilder                      # play in the model's place
 """
 
 from __future__ import annotations

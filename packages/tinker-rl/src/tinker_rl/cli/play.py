@@ -1,4 +1,4 @@
-"""A person in the model's place: sees its prompts as text, and writes its turns."""
+"""A person plays in the model's place: reads its prompts as text and writes its turns."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PersonCompleter(TokenCompleter):
 
     renderer: Renderer
     ask: Callable[[str], str] = input
-    """Shows a text and waits for a line."""
+    """Shows a text and returns a line of input."""
     _shown: tuple[int, ...] = ()
     _one_at_a_time: asyncio.Lock = field(factory=asyncio.Lock)
 
@@ -35,12 +35,12 @@ class PersonCompleter(TokenCompleter):
         max_tokens: int | None = None,
         seed: int | None = None,
     ) -> Action:
-        """The turn that the person writes, as the model would have emitted it."""
+        """The turn that the person writes, in the tokens that the model would emit."""
         async with self._one_at_a_time:
             seen = tuple(prompt.to_ints())
-            goes_on = bool(self._shown) and seen[: len(self._shown)] == self._shown
-            news = seen[len(self._shown) :] if goes_on else seen
-            written = await in_thread(self.ask, str(self.renderer.tokenizer.decode(list(news))))
+            extends = bool(self._shown) and seen[: len(self._shown)] == self._shown
+            new = seen[len(self._shown) :] if extends else seen
+            written = await in_thread(self.ask, str(self.renderer.tokenizer.decode(list(new))))
             tokens = self._emitted(written)
             self._shown = (*seen, *tokens)
         return Action(tokens=tokens, logprobs=[0.0] * len(tokens))
@@ -58,7 +58,7 @@ async def play(
     ask: Callable[[str], str] = input,
     say: Callable[[str], None] = print,
 ) -> TrajectoryGroup:
-    """Let a person play the episodes of a group, and say what they earned."""
+    """Let a person play the episodes of a group, and print their rewards."""
     group = await run_group(PersonCompleter(renderer, ask), builder, RolloutConfig(), (0,))
     for trajectory, reward in zip(group.trajectories, group.rewards, strict=True):
         metrics = {k: v for turn in trajectory.transitions for k, v in turn.metrics.items()}

@@ -1,4 +1,4 @@
-"""The command line of a training script: the script says what it trains, the user may change it."""
+"""The command line of a training script, which overrides the script's config."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tinker_rl.config import Config
 def command_line(
     default: Config, arguments: Sequence[str] | None = None, description: str | None = None
 ) -> Config:
-    """The script's config with what the command line says otherwise: `--adam.learning-rate 1e-3`.
+    """The script's config with the options of the command line: `--adam.learning-rate 1e-3`.
 
-    Fields of `default.data` are set the same way, as `--data.attempts 4`.
+    Fields of `default.data` are options too: `--data.attempts 4`.
     """
     kind = config_class(type(default.data))
     settable: Any = Annotated[kind, tyro.conf.FlagConversionOff]
@@ -32,12 +32,12 @@ def command_line(
 
 
 def new_run_dir(name: str) -> Path:
-    """A folder under `runs/` that is named after the script and the time."""
+    """A run directory under `runs/`, named after the script and the time."""
     return Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def config_class(builder: type) -> Any:
-    """Config with its data of that class, so that a command line knows the class's fields."""
+    """A config class whose `data` has that class, so that the command line knows its fields."""
     return attrs.make_class(
         "EnvConfig",
         {"data": attrs.field(type=builder)},
@@ -49,7 +49,7 @@ def config_class(builder: type) -> Any:
 
 
 def plain_config(config: Config) -> Config:
-    """The same as a `Config` itself, not of a class that `config_class` made."""
+    """The config as a `Config`, not as a class that `config_class` made."""
     return Config(**_fields(config))
 
 

@@ -1,1 +1,1 @@
-"""Data sets of groups, and builders that read them from files."""
+"""Data sets of groups, and builders that read problems and prompts from files."""

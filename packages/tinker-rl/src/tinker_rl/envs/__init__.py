@@ -1,1 +1,1 @@
-"""Environments: one episode of a problem, a conversation, a tool user, a game or a comparison."""
+"""Environments: problems, conversations, tools, games, comparisons of answers."""

@@ -1,4 +1,4 @@
-"""The ports that a user fills in: an environment, groups of them, and data sets of groups."""
+"""The interfaces of environments: `Env` for an episode, `EnvGroupBuilder` for a group."""
 
 from __future__ import annotations
 
@@ -21,58 +21,60 @@ _COMPLETED = Completed()
 
 @frozen(kw_only=True)
 class StepResult:
-    """What the world answers to an action."""
+    """The result of an action."""
 
     reward: float = field(converter=float)
     episode_done: bool
     next_observation: Observation | None = None
     next_stop_condition: StopCondition | None = None
     stop: StopReason = _COMPLETED
-    """Why the episode is done, where it is."""
+    """Why the episode is done, if it is."""
     metrics: Metrics = field(factory=dict)
     logs: Logs = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         missing = self.next_observation is None or self.next_stop_condition is None
         if missing and not self.episode_done:
-            raise DataError("the episode is not done, but there is no next observation and stop")
+            raise DataError(
+                "the episode is not done, but next_observation or next_stop_condition is missing"
+            )
 
 
 class Env(ABC):
-    """One episode. It is used once: a new episode takes a new environment.
+    """One episode, used once.
 
-    What its methods raise counts as `EnvironmentFailure`. A method without an `await` in it runs in
-    a thread of its own, where it may block; beside others, so what environments share has to bear
-    that, and asyncio's own queues and events do not. One that awaits shares the event loop: where
-    it computes for long or waits in between, it holds up all other episodes. A warning says so,
-    `time/environments` in the metrics for how long, and `in_threads` is the way out.
+    Exceptions of its methods count as `EnvironmentFailure`. A method without an `await` in it runs
+    in a thread of its own, where it may block. Objects that environments share must therefore be
+    thread-safe; asyncio's queues and events are not. A method with an `await` runs on the event
+    loop and must not block it. A warning names the class that does, `time/environments` in the
+    metrics is for how long, and `in_threads` moves all methods to threads.
     """
 
     @abstractmethod
     async def initial_observation(self) -> tuple[Observation, StopCondition] | StepResult:
-        """The first prompt, and where the model's turn ends.
+        """The first prompt and the stop condition of the model's turn.
 
-        Or a result that is done, where the episode is over before the model's first turn.
+        A result that is done ends the episode before the model's first turn.
         """
 
     @abstractmethod
     async def step(self, action: Action) -> StepResult:
-        """What comes of the model's turn; `action.tokens` end with the stop token, if it came."""
+        """The result of the model's turn. `action.tokens` include the stop token, if sampled."""
 
     async def stopped(self, reason: StopReason) -> tuple[float, Metrics]:
-        """A last reward where a limit ended the episode; nothing, unless a subclass says so."""
+        """Reward and metrics of an episode that a limit ended. By default, none."""
         return 0.0, {}
 
 
 class BlockingEnv(Protocol):
-    """An environment in plain functions, which may block; `in_threads` makes it an `Env`."""
+    """An environment of plain functions, which may block. `in_threads` makes it an `Env`."""
 
     def initial_observation(self) -> tuple[Observation, StopCondition] | StepResult:
-        """As in `Env`."""
+        """See `Env`."""
         ...
 
     def step(self, action: Action) -> StepResult:
-        """As in `Env`."""
+        """See `Env`."""
         ...
 
 
@@ -93,18 +95,18 @@ class _ThreadedEnv(Env):
 
 
 def user_class(env: object) -> type:
-    """The class that a user wrote, inside what is wrapped around it here."""
+    """The user's class inside the wrappers of this package."""
     inside = getattr(env, "wrapped", None)
     return type(env) if inside is None else user_class(inside)
 
 
 def in_threads(env: Env | BlockingEnv) -> Env:
-    """The same environment, all its methods run in threads beside the event loop: they may block.
+    """Run all methods of an environment in threads, so that they may block.
 
-    An async method has an event loop of its own for each call; what belongs to a loop, as a
-    connection or a lock, must not be kept between calls or shared with other environments. A thread
-    cannot be ended from outside: where `step` never returns, the episode's time limit ends the
-    episode, and the thread is left behind until the process ends.
+    Each call of an async method has its own event loop, so objects that belong to a loop, such as
+    connections and locks, must not be kept between calls or shared with other environments. A
+    thread cannot be stopped from outside: if `step` never returns, the time limit ends the episode,
+    and the thread stays until the process ends.
     """
     return _ThreadedEnv(env)
 
@@ -117,35 +119,37 @@ def _to_its_end(method: Callable[..., Any], *args: Any) -> Any:
 class EnvGroupBuilder(ABC):
     """Makes the environments of one group: attempts at one problem, or the players of one game.
 
-    A builder is used many times, also at once; what belongs to one use lies in the environments.
+    A builder is used many times, also concurrently. State belongs into the environments.
     """
 
     @abstractmethod
     async def make_envs(self) -> Sequence[Env]:
-        """New environments, one for each attempt."""
+        """New environments, one for each episode."""
 
     async def remake_env(self, index: int) -> Env | None:
-        """A new environment in the place of one that broke; None where only the whole group can be
-        made again."""
+        """A new environment in the place of one that failed.
+
+        None if the episodes depend on each other, so that the whole group has to be made again.
+        """
         return None
 
     async def compute_group_rewards(
         self, trajectories_G: Sequence[Trajectory], envs_G: Sequence[Env]
     ) -> Sequence[tuple[float, Metrics]]:
-        """What each attempt earns beside its own rewards; nothing, unless a subclass says so.
+        """Reward and metrics of each episode in comparison with the others. By default, none.
 
-        An episode that was dropped is in neither sequence.
+        Dropped episodes are in neither sequence.
         """
         return [(0.0, {})] * len(trajectories_G)
 
     async def cleanup(self, envs_G: Sequence[Env]) -> None:
-        """Called once for all that was made, however the group ended."""
+        """Release the environments. It is called once for each `make_envs`, also after errors."""
         return None
 
     def logging_tags(self) -> Sequence[str]:
-        """Under which names the group's metrics are gathered, beside `all`."""
+        """Names under which the group's metrics are averaged, beside `all`."""
         return ()
 
     def shares_prompt(self) -> bool:
-        """Whether all first observations are equal and come at once; one call samples them then."""
+        """True if all first observations are equal. One call then samples all first turns."""
         return False

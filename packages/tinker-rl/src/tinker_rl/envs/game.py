@@ -1,7 +1,7 @@
-"""Several players in one group: a game, a table that tells whose turn it is, and its players.
+"""Games of several players: the game, the table that passes the turns, and the players.
 
-All seats may be played by the model in training (self-play), or some by a completer that stays as
-it is (an older snapshot, another model). Each seat that trains is one episode of the group.
+The trained model plays all seats (self-play), or all but the fixed ones, which belong to a frozen
+completer (an older snapshot, another model). Each seat that trains is one episode of the group.
 """
 
 from __future__ import annotations
@@ -31,75 +31,75 @@ from tinker_train import Metrics
 
 
 class Game(ABC):
-    """The rules, and the state of one game.
+    """The rules and the state of one game.
 
-    Its methods are called one at a time, on the event loop that all games share: they must not
-    take long.
+    Its methods are called one at a time on the event loop, so they must not block.
     """
 
     @abstractmethod
     def num_players(self) -> int:
-        """How many seats there are."""
+        """The number of seats."""
 
     @abstractmethod
     def to_move(self) -> int | None:
-        """Whose turn it is; None when the game is over."""
+        """The player to move; None when the game is over."""
 
     @abstractmethod
     def observe(self, player: int) -> Messages:
-        """What the player is told when its turn comes: first the rules, later what happened since
-        its last move."""
+        """Messages to the player to move: first the rules, later the events since its last move."""
 
     @abstractmethod
     def play(self, player: int, message: Message) -> None:
-        """The player's move. A move against the rules is the game's to judge."""
+        """Make the player's move. The game decides about moves against its rules."""
 
     @abstractmethod
     def forfeit(self, player: int) -> None:
-        """The player has no move: cut short, out of time, or it wrote what is no message."""
+        """Count a missing move: cut short, out of time, or malformed."""
 
     @abstractmethod
     def rewards(self) -> Sequence[float]:
-        """What each player earned, when the game is over."""
+        """The reward of each player after the game."""
 
 
 @define
 class Table:
-    """One game under way: wakes the players in turn, and plays the seats that do not train."""
+    """One game in progress. It wakes the players in turn and plays the fixed seats."""
 
     game: Game
     fixed: Mapping[int, MessageCompleter] = field(factory=dict)
     _heard: dict[int, list[Message]] = field(factory=dict)
-    """The conversations of the fixed seats."""
-    _broken: Exception | None = None
-    _moved: asyncio.Condition = field(factory=asyncio.Condition)
+    """Conversations of the fixed seats."""
+    _error: Exception | None = None
+    _turn_changed: asyncio.Condition = field(factory=asyncio.Condition)
 
     async def wait_for_turn(self, player: int) -> bool:
-        """True when it is the player's turn, False when the game is over.
+        """Wait. True when it is the player's turn, False when the game is over.
 
-        Raises EnvironmentFailure where the game broke under another player.
+        Raises EnvironmentFailure if the game failed in another player's turn.
         """
 
         def is_mine_or_over() -> bool:
-            return self._broken is not None or self.game.to_move() in (player, None)
+            return self._error is not None or self.game.to_move() in (player, None)
 
-        async with self._moved:
-            async with self._broken_for_all():
+        async with self._turn_changed:
+            async with self._waking_players():
                 await self._play_fixed_seats()
-            await self._moved.wait_for(is_mine_or_over)
-            if self._broken is not None:
-                raise EnvironmentFailure("the game broke under another player") from self._broken
+            await self._turn_changed.wait_for(is_mine_or_over)
+            if self._error is not None:
+                raise EnvironmentFailure(
+                    "the game failed in another player's turn"
+                ) from self._error
             return self.game.to_move() is not None
 
     async def move(self, player: int, message: Message | None) -> None:
-        """The player's move, or None where it has none; then the fixed seats' until another's turn.
+        """Make the player's move, or forfeit for None; then the moves of the fixed seats.
 
-        What the game raises is raised here, and ends the game for all players.
+        An exception of the game ends the game for all players.
         """
-        async with self._moved:
+        async with self._turn_changed:
             if self.game.to_move() is None:
                 return
-            async with self._broken_for_all():
+            async with self._waking_players():
                 if message is None:
                     self.game.forfeit(player)
                 else:
@@ -107,15 +107,15 @@ class Table:
                 await self._play_fixed_seats()
 
     @asynccontextmanager
-    async def _broken_for_all(self) -> AsyncIterator[None]:
-        """Let the other players know what happened inside, be it an error."""
+    async def _waking_players(self) -> AsyncIterator[None]:
+        """Wake the other players after the block, also after an error."""
         try:
             yield
         except Exception as error:
-            self._broken = error
+            self._error = error
             raise
         finally:
-            self._moved.notify_all()
+            self._turn_changed.notify_all()
 
     async def _play_fixed_seats(self) -> None:
         while (seat := self.game.to_move()) is not None and seat in self.fixed:
@@ -149,9 +149,9 @@ class _Player(MessageEnv):
             return MessageStep(episode_done=False, messages=self.table.game.observe(self.seat))
         return self._over(Completed())
 
-    async def unreadable(self, outcome: CutShort | Malformed) -> MessageStep:
+    async def unparsed(self, outcome: CutShort | Malformed) -> MessageStep:
         await self.table.move(self.seat, None)
-        if await self.table.wait_for_turn(self.seat):  # a game in which one may pass
+        if await self.table.wait_for_turn(self.seat):  # the game goes on after a forfeit
             return MessageStep(episode_done=False, messages=self.table.game.observe(self.seat))
         return self._over(stop_of(outcome))
 
@@ -172,22 +172,22 @@ class GameGroupBuilder(EnvGroupBuilder):
     make_game: Callable[[], Game]
     renderer: Renderer
     games: int = 1
-    """Games in the group; with fixed seats, take several, or there is nobody to compare with."""
+    """Games in the group. With fixed seats take several, so that there is a comparison."""
     fixed: Mapping[int, MessageCompleter] = field(factory=dict)
-    """Seats that do not train, and who plays them."""
+    """Completers of the seats that do not train."""
     rules: MessageRules = field(factory=MessageRules)
     name: str = "game"
     """Tag of the group's metrics."""
 
     async def make_envs(self) -> Sequence[Env]:
-        """The players of all games, game by game; raises ConfigError where no seat trains."""
+        """The players of all games, game by game. Raises ConfigError if no seat trains."""
         envs = []
         for _ in range(self.games):
             game = self.make_game()
             table = Table(game, self.fixed)
             seats = [seat for seat in range(game.num_players()) if seat not in self.fixed]
             if not seats:
-                raise ConfigError(f"{self.name}: every seat is fixed, so nobody learns")
+                raise ConfigError(f"{self.name}: every seat is fixed, so no episode is trained on")
             envs += [
                 as_token_env(_Player(table, seat), self.renderer, self.rules) for seat in seats
             ]

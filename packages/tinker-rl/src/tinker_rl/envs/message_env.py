@@ -1,4 +1,4 @@
-"""Environments on messages: the renderer does the tokens."""
+"""Environments of messages. The renderer converts between messages and tokens."""
 
 from __future__ import annotations
 
@@ -32,58 +32,58 @@ _COMPLETED = Completed()
 
 @frozen(kw_only=True)
 class MessageStep:
-    """What the world says to a message."""
+    """The result of the model's message."""
 
     reward: float = 0.0
     episode_done: bool
     messages: Messages = ()
-    """What the model is told next."""
+    """Messages before the model's next turn."""
     stop: StopReason = _COMPLETED
     metrics: Metrics = field(factory=dict)
     logs: Logs = field(factory=dict)
 
 
 class MessageEnv(ABC):
-    """One episode as a conversation, used once."""
+    """One episode as a conversation, used once. See `Env`."""
 
     @abstractmethod
     async def initial_messages(self) -> Messages | MessageStep:
-        """The conversation that the model is to go on with.
+        """The conversation before the model's first turn.
 
-        Or a step that is done, where the episode is over before the model's first turn.
+        A step that is done ends the episode before that turn.
         """
 
     @abstractmethod
     async def step(self, message: Message) -> MessageStep:
-        """What comes of the model's message."""
+        """The result of the model's message."""
 
-    async def unreadable(self, outcome: CutShort | Malformed) -> MessageStep | None:
-        """What comes of a turn that is no message; None leaves it to the `MessageRules`."""
+    async def unparsed(self, outcome: CutShort | Malformed) -> MessageStep | None:
+        """The result of a turn that cannot be parsed. None leaves it to the `MessageRules`."""
         return None
 
     async def stopped(self, reason: StopReason) -> tuple[float, Metrics]:
-        """As `Env.stopped`."""
+        """See `Env.stopped`."""
         return 0.0, {}
 
     def tools(self) -> Sequence[ToolSpec]:
-        """What the model is told that it may call, in the way of its family."""
+        """Tools in the prompt, in the format of the model's family."""
         return ()
 
 
 @frozen(kw_only=True)
 class MessageRules:
-    """What becomes of turns that are no message."""
+    """Rules for turns that cannot be parsed."""
 
     cut_short_reward: float = 0.0
-    """For a turn that `max_tokens` or the context window ended; the episode ends with it."""
+    """Reward of a turn that `max_tokens` or the context window cut short. It ends the episode."""
     malformed_reward: float = 0.0
-    """For each turn that cannot be read."""
+    """Reward of each malformed turn."""
     malformed_retries: int = field(default=0, validator=validators.ge(0))
-    """How many unreadable turns in a row are answered with the reason before the episode ends."""
+    """Malformed turns in a row that are answered with the reason before the episode ends."""
 
 
 def as_token_env(env: MessageEnv, renderer: Renderer, rules: MessageRules = MessageRules()) -> Env:
-    """The same episode in tokens.
+    """Convert an environment of messages to one of tokens.
 
     Each prompt extends the tokens that the model saw and sampled wherever the format allows it
     (`Renderer.bridge`). A conversation that only grows is then one training sequence, and each of
@@ -121,7 +121,7 @@ class _RenderedEnv(Env):
         step = (
             await call(self.wrapped.step, outcome.message)
             if isinstance(outcome, Reply)
-            else await self._unreadable(outcome)
+            else await self._unparsed(outcome)
         )
         metrics = {
             **step.metrics,
@@ -169,15 +169,15 @@ class _RenderedEnv(Env):
             reward=step.reward, episode_done=True, stop=step.stop, metrics=metrics, logs=step.logs
         )
 
-    async def _unreadable(self, outcome: CutShort | Malformed) -> MessageStep:
-        said = await call(self.wrapped.unreadable, outcome)
-        return self._by_the_rules(outcome) if said is None else said
+    async def _unparsed(self, outcome: CutShort | Malformed) -> MessageStep:
+        said = await call(self.wrapped.unparsed, outcome)
+        return self._apply_rules(outcome) if said is None else said
 
-    def _by_the_rules(self, outcome: CutShort | Malformed) -> MessageStep:
+    def _apply_rules(self, outcome: CutShort | Malformed) -> MessageStep:
         stop = stop_of(outcome)
         if isinstance(outcome, CutShort):
             return MessageStep(reward=self.rules.cut_short_reward, episode_done=True, stop=stop)
-        told = f"Your last message could not be read: {outcome.reason}. Please try again."
+        told = f"Your last message could not be parsed: {outcome.reason}. Please try again."
         return MessageStep(
             reward=self.rules.malformed_reward,
             episode_done=self._malformed_in_a_row > self.rules.malformed_retries,
@@ -187,7 +187,7 @@ class _RenderedEnv(Env):
 
 
 def stop_of(outcome: CutShort | Malformed) -> StopReason:
-    """The reason why an episode ends that ends with this turn."""
+    """The stop reason of an episode that ends with this turn."""
     return MaxTokens() if isinstance(outcome, CutShort) else ParseFailure(outcome.reason)
 
 

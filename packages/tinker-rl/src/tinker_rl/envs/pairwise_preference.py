@@ -1,4 +1,4 @@
-"""Groups whose attempts are compared in pairs by a preference model, as in RLHF."""
+"""Groups whose answers are compared in pairs by a preference model, as in RLHF."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ Pair = tuple[int, int]
 
 @frozen(kw_only=True)
 class PairwisePreferenceGroupBuilder(EnvGroupBuilder):
-    """Answers to one conversation; each earns its mean of wins minus losses, -1 to 1."""
+    """Answers to one conversation. The reward is the mean of wins minus losses, -1 to 1."""
 
     conversation: Messages
     renderer: Renderer
     preference: PreferenceModel
     num_envs: int = field(validator=validators.ge(2))
     matches: Literal["one_way", "both_ways"] = "both_ways"
-    """Whether each pair is judged once, or in both orders, as a judge may prefer a place."""
+    """Judge each pair once, or in both orders, which cancels a judge's position bias."""
     format_coefficient: float = 1.0
-    """What an answer loses that is no whole message; against a whole one, it loses the match too,
-    unjudged."""
+    """Penalty of an answer that is not a complete message. It also loses each match against a
+    complete one, without a judge."""
     dataset_name: str = "preferences"
     """Tag of the group's metrics."""
 
     async def make_envs(self) -> Sequence[Env]:
-        """One for each answer."""
+        """One environment for each answer."""
         return [await self._make() for _ in range(self.num_envs)]
 
     async def remake_env(self, index: int) -> Env | None:
-        """Answers do not depend on each other, so one is made again alone."""
+        """A new environment: answers are independent of each other."""
         return await self._make()
 
     async def compute_group_rewards(
         self, trajectories_G: Sequence[Trajectory], envs_G: Sequence[Env]
     ) -> Sequence[tuple[float, Metrics]]:
-        """All matches at once, and what each answer made of them."""
+        """Judge all matches concurrently."""
         answers_G = [self._answer(trajectory) for trajectory in trajectories_G]
         pairs = list(combinations(range(len(answers_G)), 2))
         if self.matches == "both_ways":
             pairs += [(j, i) for i, j in pairs]
-        else:  # take turns at being the first
+        else:  # answers take turns in the first position
             pairs = [(j, i) if (i + j) % 2 else (i, j) for i, j in pairs]
         verdicts = await gather(self._judge(answers_G[i], answers_G[j]) for i, j in pairs)
         wins_G = mean_wins(len(answers_G), pairs, verdicts)
@@ -69,14 +69,14 @@ class PairwisePreferenceGroupBuilder(EnvGroupBuilder):
         return (self.dataset_name,)
 
     def shares_prompt(self) -> bool:
-        """All answers are to the same conversation."""
+        """True: all answers are to the same conversation."""
         return True
 
     async def _make(self) -> Env:
         return as_token_env(AnswerEnv(self.conversation), self.renderer)
 
     def _answer(self, trajectory: Trajectory) -> Message | None:
-        """The message, or None where there is no whole one."""
+        """The message, or None if it is not complete."""
         if not trajectory.transitions:
             return None
         tokens = trajectory.transitions[-1].action.tokens
@@ -84,7 +84,7 @@ class PairwisePreferenceGroupBuilder(EnvGroupBuilder):
         return outcome.message if isinstance(outcome, Reply) else None
 
     async def _judge(self, first: Message | None, second: Message | None) -> float:
-        """From -1, the first is better, to 1, the second is."""
+        """From -1 (the first is better) to 1 (the second is better)."""
         if first is None or second is None:
             return float(second is not None) - float(first is not None)
         comparison = Comparison(prompt=self.conversation, first=[first], second=[second])
@@ -92,7 +92,7 @@ class PairwisePreferenceGroupBuilder(EnvGroupBuilder):
 
 
 def mean_wins(size: int, pairs: Sequence[Pair], verdicts: Sequence[float]) -> list[float]:
-    """The mean of wins minus losses of each of `size` players; zero for one without a match."""
+    """The mean of wins minus losses of each of `size` players; zero without a match."""
     total, matches = np.zeros(size), np.zeros(size)
     for (first, second), verdict in zip(pairs, verdicts, strict=True):
         total[[first, second]] += -verdict, verdict

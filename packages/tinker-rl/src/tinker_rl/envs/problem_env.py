@@ -1,4 +1,4 @@
-"""Problems with one answer: a question, one turn, a check."""
+"""Problems with one answer: a question, one turn of the model, a check."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _COMPLETED = Completed()
 
 
 class ProblemEnv(Env):
-    """One problem. A subclass says what is asked and what is right; this one does the rest.
+    """One problem. A subclass states the question and the checks.
 
     The reward is correct + format_coefficient * (format - 1): 1 for a right answer in the right
-    form, -format_coefficient for a wrong one in the wrong form. An answer that is cut short earns
-    as a wrong one in the wrong form, whatever is in it.
+    format, -format_coefficient for a wrong answer in the wrong format. An answer that is cut short
+    or cannot be parsed counts as wrong, in the wrong format.
     """
 
     def __init__(
@@ -33,35 +33,35 @@ class ProblemEnv(Env):
         *,
         format_coefficient: float = 0.1,
     ) -> None:
-        """`prefix` is what stands before the question: a system prompt, worked examples."""
+        """`prefix` are messages before the question: a system prompt, worked examples."""
         self.renderer = renderer
         self.prefix = as_conversation(prefix) if prefix else ()
         self.format_coefficient = format_coefficient
 
     @abstractmethod
     def get_question(self) -> str:
-        """What the user asks."""
+        """The user's question."""
 
     @abstractmethod
     def check_answer(self, answer: str) -> bool:
-        """Whether the text of the answer is right. It runs in a thread, so it may take its time."""
+        """True if the text of the answer is right. It runs in a thread, so it may block."""
 
     @abstractmethod
     def check_format(self, answer: str) -> bool:
-        """Whether the text of the answer has the form that was asked for."""
+        """True if the text of the answer has the requested format."""
 
     @abstractmethod
     def get_reference_answer(self) -> str:
-        """For the transcript."""
+        """The reference answer, for the transcript."""
 
     async def initial_observation(self) -> tuple[Observation, StopCondition]:
-        """The question as a prompt."""
+        """The prompt of the question."""
         messages = [*self.prefix, Message(role="user", content=self.get_question())]
         prompt = self.renderer.build_generation_prompt(messages)
         return prompt, self.renderer.get_stop_sequences()
 
     async def step(self, action: Action) -> StepResult:
-        """The answer's reward; the episode ends with it."""
+        """The reward of the answer, which ends the episode."""
         outcome = self.renderer.parse_response(list(action.tokens))
         answer = outcome.message.text
         correct = has_format = False
@@ -71,7 +71,7 @@ class ProblemEnv(Env):
                 has_format = await in_thread(self.check_format, answer)
                 correct = await in_thread(self.check_answer, answer)
             case _:
-                stop = MaxTokens() if action.cut_short else ParseFailure("no whole message")
+                stop = MaxTokens() if action.cut_short else ParseFailure("not a complete message")
         return StepResult(
             reward=correct + self.format_coefficient * (has_format - 1),
             episode_done=True,
@@ -90,7 +90,7 @@ class ProblemGroupBuilder(EnvGroupBuilder):
     """Several attempts at one problem."""
 
     env_thunk: Callable[[], Env]
-    """Makes a new environment of the same problem each time."""
+    """Makes a new environment of the same problem."""
     num_envs: int = field(validator=validators.ge(1))
     dataset_name: str = "problems"
     """Tag of the group's metrics."""
@@ -100,7 +100,7 @@ class ProblemGroupBuilder(EnvGroupBuilder):
         return [self.env_thunk() for _ in range(self.num_envs)]
 
     async def remake_env(self, index: int) -> Env | None:
-        """Attempts do not depend on each other, so one is made again alone."""
+        """A new environment: attempts are independent of each other."""
         return self.env_thunk()
 
     def logging_tags(self) -> Sequence[str]:
@@ -108,5 +108,5 @@ class ProblemGroupBuilder(EnvGroupBuilder):
         return (self.dataset_name,)
 
     def shares_prompt(self) -> bool:
-        """All attempts are at the same problem."""
+        """True: all attempts are at the same problem."""
         return True

@@ -1,4 +1,4 @@
-"""One answer to a conversation, which earns nothing by itself: for comparisons and for teachers."""
+"""One answer to a conversation, without a reward: for comparisons and for teachers."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ class AnswerEnv(MessageEnv):
     conversation: Messages
 
     async def initial_messages(self) -> Messages:
-        """The conversation given."""
+        """The conversation."""
         return self.conversation
 
     async def step(self, message: Message) -> MessageStep:
-        """The end."""
+        """End the episode."""
         return MessageStep(episode_done=True)
 
-    async def unreadable(self, outcome: CutShort | Malformed) -> MessageStep:
-        """The end, too."""
+    async def unparsed(self, outcome: CutShort | Malformed) -> MessageStep:
+        """End the episode."""
         return MessageStep(episode_done=True, stop=stop_of(outcome))
 
 
 @frozen(kw_only=True)
 class PromptGroupBuilder(EnvGroupBuilder):
-    """Answers to one conversation, without a reward: what a teacher has to say is all."""
+    """Answers to one conversation, without a reward. The signal comes from a teacher."""
 
     conversation: Messages
     renderer: Renderer
     num_envs: int = field(default=1, validator=validators.ge(1))
     dataset_name: str = "prompts"
-    """Tag of the group's metrics; a teacher may be chosen by it."""
+    """Tag of the group, which also selects its teacher."""
 
     async def make_envs(self) -> Sequence[Env]:
-        """One for each answer."""
+        """One environment for each answer."""
         made = [AnswerEnv(self.conversation) for _ in range(self.num_envs)]
         return [as_token_env(env, self.renderer) for env in made]
 
@@ -51,5 +51,5 @@ class PromptGroupBuilder(EnvGroupBuilder):
         return (self.dataset_name,)
 
     def shares_prompt(self) -> bool:
-        """All answers are to the same conversation."""
+        """True: all answers are to the same conversation."""
         return True

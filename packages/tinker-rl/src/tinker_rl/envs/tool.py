@@ -1,4 +1,4 @@
-"""Tools that the model may call, made from typed functions."""
+"""Tools that the model can call, made from typed functions."""
 
 from __future__ import annotations
 
@@ -15,52 +15,53 @@ from tinker_core import ConfigError, DataError, Message, PostTrainingError, Tool
 from tinker_rl.user_code import call
 from tinker_train import Metrics
 
-_OF_VALUES = (ValueError, TypeError, ArithmeticError, LookupError)
+_BAD_CALL = (ValueError, TypeError, ArithmeticError, LookupError)
 
 
 class ToolError(PostTrainingError, ValueError):
-    """Raised in a tool: the text becomes the result that the model gets to see."""
+    """Raised in a tool for a bad call. The model sees its text as the result."""
 
 
 @frozen(kw_only=True)
 class ToolResult:
-    """What a call gives back."""
+    """The result of a call."""
 
     text: str
     stop: bool = False
-    """Whether the episode ends with it."""
+    """True ends the episode."""
     is_error: bool = False
-    """Whether the call was bad."""
+    """True for a bad call."""
     metrics: Metrics = field(factory=dict)
 
 
 @frozen(kw_only=True)
 class Tool:
-    """A function that the model may call."""
+    """A function that the model can call."""
 
     spec: ToolSpec
     function: Callable[..., Any]
     arguments: type[pydantic.BaseModel]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The function itself, as if it had not been decorated."""
+        """Call the function directly."""
         return self.function(*args, **kwargs)
 
 
 def tool(function: Callable[..., Any]) -> Tool:
-    """A tool from a typed function, plain or async; use it as a decorator.
+    """A decorator that makes a tool from a typed function, plain or async.
 
-    The name and the docstring describe it to the model, `Annotated[int, "how many"]` a parameter.
-    It returns text, a `ToolResult`, or a value that is written as JSON. What it raises about values
-    (ToolError, ValueError, TypeError, ArithmeticError, LookupError) is a bad call, which the model
-    is told of; anything else is a broken world. Raises ConfigError for a parameter without a type.
+    The model sees the name, the docstring, and `Annotated[int, "how many"]` of a parameter. The
+    function returns text, a `ToolResult`, or a value that is written as JSON. ToolError,
+    ValueError, TypeError, ArithmeticError and LookupError are bad calls, whose error the model
+    sees; any other exception is a failure of the environment. Raises ConfigError for a parameter
+    without a type.
     """
     name = function.__name__
     hints = get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {}
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise ConfigError(f"tool {name}: *{parameter.name} cannot be described to a model")
+            raise ConfigError(f"tool {name}: *{parameter.name} has no JSON schema")
         if parameter.name not in hints:
             raise ConfigError(f"tool {name}: parameter {parameter.name} has no type")
         fields[parameter.name] = _field(hints[parameter.name], parameter.default)
@@ -86,14 +87,14 @@ def _field(hint: Any, default: Any) -> tuple[Any, FieldInfo]:
 
 
 async def run_call(tools: Mapping[str, Tool], wanted: ToolCall) -> ToolResult:
-    """The result of a call that the model made; a bad call's result says what is wrong with it.
+    """Run a call of the model. The result of a bad call states what is wrong.
 
-    Raises what the tool raises about the world.
+    Raises the tool's exceptions that are failures of the environment.
     """
     found = tools.get(wanted.name)
     if found is None:
         known = ", ".join(sorted(tools)) or "none"
-        return _bad(f"there is no tool {wanted.name!r}; there are: {known}")
+        return _bad(f"unknown tool {wanted.name!r}; the tools are: {known}")
     try:
         given = found.arguments.model_validate(wanted.parsed_arguments)
     except DataError as error:
@@ -104,20 +105,21 @@ async def run_call(tools: Mapping[str, Tool], wanted: ToolCall) -> ToolResult:
     arguments = {name: getattr(given, name) for name in type(given).model_fields}
     try:
         result = await call(found.function, **arguments)
-    except _OF_VALUES as error:
+    except _BAD_CALL as error:
         return _bad(f"{type(error).__name__}: {error}")
     if isinstance(result, ToolResult):
         return result
-    return ToolResult(text=result if isinstance(result, str) else json.dumps(result))
+    text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
+    return ToolResult(text=text)
 
 
 def result_message(wanted: ToolCall, result: ToolResult) -> Message:
-    """The result as the message that answers the call."""
+    """The message that answers a call."""
     return Message(role="tool", content=result.text, tool_call_id=wanted.id, name=wanted.name)
 
 
 def by_name(tools: Sequence[Tool]) -> dict[str, Tool]:
-    """The tools by name; raises ConfigError where two have the same."""
+    """The tools by name. Raises ConfigError for two of the same name."""
     named = {each.spec.name: each for each in tools}
     if len(named) != len(tools):
         raise ConfigError(f"two tools have the same name: {[each.spec.name for each in tools]}")
@@ -130,4 +132,4 @@ def _bad(problem: str) -> ToolResult:
 
 Grade = float | tuple[float, Metrics]
 Grader = Callable[[Sequence[Message]], Grade | Awaitable[Grade]]
-"""The reward of a whole conversation, alone or with metrics; plain (run in a thread) or async."""
+"""The reward of a conversation, alone or with metrics. A plain function runs in a thread."""

@@ -1,4 +1,4 @@
-"""An episode in which the model may call tools before it answers."""
+"""Episodes in which the model can call tools before it answers."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ class ToolRules:
     """Limits on an episode with tools."""
 
     max_turns: int = field(default=8, validator=validators.ge(1))
-    """Most turns of the model."""
+    """Greatest number of turns of the model."""
     max_calls: int = field(default=32, validator=validators.ge(1))
-    """Most calls in the whole episode."""
+    """Greatest number of calls in the episode."""
     parallel: bool = True
-    """Whether the calls of one turn run side by side, or one after the other."""
-    form: Literal["native", "text"] = "native"
-    """How calls are written: as the model's family does, or, for a model that learnt no such form,
-    as text in tags that a system prompt explains."""
+    """Run the calls of one turn concurrently; otherwise one after the other."""
+    format: Literal["native", "text"] = "native"
+    """Format of calls: `native` is the model family's; `text` is JSON in tags that the system
+    prompt explains, for models without a format of their own."""
 
 
 @define
 class ToolEnv(MessageEnv):
-    """The model calls tools until it answers without a call; then the conversation is graded."""
+    """The model calls tools until it answers without a call. Then the conversation is graded."""
 
     messages: Messages
-    """What the episode begins with."""
+    """The conversation before the model's first turn."""
     available: Sequence[Tool]
     grade: Grader
     rules: ToolRules = field(factory=ToolRules)
@@ -53,21 +53,21 @@ class ToolEnv(MessageEnv):
     _bad_calls: int = field(init=False, default=0)
 
     def tools(self) -> Sequence[ToolSpec]:
-        """Those that are available, for a family with a form for tools."""
-        native = self.rules.form == "native"
+        """The tools, unless their format is text."""
+        native = self.rules.format == "native"
         return [each.spec for each in self.available] if native else []
 
     async def initial_messages(self) -> Messages:
-        """The messages given; where calls are text, with an explanation."""
+        """The messages; with an explanation of the tools if their format is text."""
         self._conversation = list(as_conversation(self.messages))
-        if self.rules.form == "text":
+        if self.rules.format == "text":
             self._conversation = explain_tools(self._conversation, self.available)
         return tuple(self._conversation)
 
     async def step(self, message: Message) -> MessageStep:
-        """Run the calls of the message, or grade the conversation where there is none."""
-        if self.rules.form == "text":
-            message = read_calls(message)
+        """Run the calls of the message, or grade the conversation if there is no call."""
+        if self.rules.format == "text":
+            message = parse_calls(message)
         self._turns += 1
         self._conversation.append(message)
         wanted = message.tool_calls
@@ -87,11 +87,11 @@ class ToolEnv(MessageEnv):
                 return await self._end(ToolStop(each.name), metrics)
         if self._turns == self.rules.max_turns:
             return await self._end(MaxTurns(self._turns), metrics)
-        told = answers if self.rules.form == "native" else [_as_user(answers)]
+        told = answers if self.rules.format == "native" else [_as_user(answers)]
         return MessageStep(episode_done=False, messages=told, metrics=metrics)
 
     async def stopped(self, reason: StopReason) -> tuple[float, Metrics]:
-        """A limit from outside ends the episode: what there is of the conversation is graded."""
+        """Grade the conversation so far."""
         step = await self._end(reason)
         return step.reward, step.metrics
 
@@ -110,7 +110,7 @@ class ToolEnv(MessageEnv):
 
 
 def explain_tools(conversation: Sequence[Message], tools: Sequence[Tool]) -> list[Message]:
-    """The conversation, its system prompt telling of the tools and how to call them in text."""
+    """Explain the tools and the format of their calls in the system prompt."""
     described = "\n".join(
         json.dumps({"name": each.spec.name, "description": each.spec.description})
         + " "
@@ -123,8 +123,8 @@ def explain_tools(conversation: Sequence[Message], tools: Sequence[Tool]) -> lis
     return [told, *conversation[len(system) :]]
 
 
-def read_calls(message: Message) -> Message:
-    """The message with the calls that stand in its text as calls."""
+def parse_calls(message: Message) -> Message:
+    """Parse the calls in the text of a message."""
     calls: list[ToolCall] = []
     unparsed: list[UnparsedToolCall] = []
     for text in _CALL.findall(message.text):
@@ -133,7 +133,7 @@ def read_calls(message: Message) -> Message:
             arguments = json.dumps(found.get("arguments", {}))
             calls.append(ToolCall(name=found["name"], arguments=arguments))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            unparsed.append(UnparsedToolCall(text=text, reason=f"not a call: {error!r}"))
+            unparsed.append(UnparsedToolCall(text=text, reason=f"invalid call: {error!r}"))
     return evolve(message, tool_calls=tuple(calls), unparsed_tool_calls=tuple(unparsed))
 
 

@@ -1,21 +1,22 @@
-"""What is measured on a batch of groups.
+"""Rollout metrics: rewards, turns, tokens and stop reasons of the groups of a batch.
 
 train/reward                       mean total reward of an episode
-env/<tag>/reward                   the same for the groups with that tag; `all` has every group
-env/<tag>/reward_std               spread over episodes; `reward_group_std` is within groups
+env/<tag>/reward                   the same for the groups with that tag; every group has `all`
+env/<tag>/reward_std               standard deviation over episodes; `reward_group_std`: in groups
 env/<tag>/reward_p10, _p50, _p90   quantiles over episodes
-env/<tag>/episodes, groups         how many there are
+env/<tag>/episodes, groups         number of episodes and groups
 env/<tag>/turns                    turns of the model per episode
-env/<tag>/sampled_tokens           tokens of the model per turn; `prompt_tokens` those it saw
-env/<tag>/stop/<reason>            share of episodes that ended so
-env/<tag>/groups/mixed             share of groups whose attempts earned different rewards;
-                                   `all_good`, `all_bad`: equal rewards, at least 0.5 or less
-env/<tag>/<name>                   mean of what environments measure, over episodes that have it;
-                                   where these are not all, `<name>/episodes` says how many
-rollouts/dropped_episodes          lost to broken environments; `dropped_groups` lost every episode
-rollouts/retries                   made again
-time/environments                  seconds that environments kept the event loop to themselves, all
-                                   episodes waiting; see `in_threads` where it is large
+env/<tag>/sampled_tokens           sampled tokens per turn; `prompt_tokens` is the length of prompts
+env/<tag>/stop/<reason>            fraction of episodes with that stop reason
+env/<tag>/groups/mixed             fraction of groups with a difference in reward; `all_good` and
+                                   `all_bad`: equal rewards, at least 0.5 or below
+env/<tag>/<name>                   mean of an environment's metric over the episodes that have it;
+                                   `<name>/episodes` is their number if it is not all
+rollouts/dropped_episodes          episodes dropped by the failed-episode policy; `dropped_groups`
+                                   lost every episode
+rollouts/retries                   repeated attempts
+time/environments                  seconds in which environments blocked the event loop and with it
+                                   all episodes; `in_threads` is the remedy
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _GOOD = 0.5
 
 
 def rollout_metrics(groups_P: Sequence[TrajectoryGroup]) -> dict[str, float]:
-    """The metrics of a batch, tag by tag; what has no episode has no metric but the counts."""
+    """The metrics of a batch. Without an episode there are counts alone."""
     metrics: dict[str, float] = {
         "rollouts/dropped_episodes": sum(
             len(group.failures) for group in groups_P if group.trajectories
@@ -97,7 +98,7 @@ def _of_environments(groups: Sequence[TrajectoryGroup], episodes: int) -> dict[s
 
 
 def _episode_metrics(episode: Trajectory, more: Metrics) -> dict[str, float]:
-    """The mean over its turns of what they measure, and what was measured at its end."""
+    """The metrics of an episode: means over its turns, and the metrics at its end."""
     columns: dict[str, list[float]] = defaultdict(list)
     for turn in episode.transitions:
         for name, value in turn.metrics.items():

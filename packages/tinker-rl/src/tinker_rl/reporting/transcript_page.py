@@ -1,7 +1,7 @@
-"""Transcripts as one HTML page that needs no other file; all text is escaped.
+"""Transcripts as one self-contained HTML page. All text is escaped.
 
-A sampled token is red where the model in training finds it less likely than the sampler did, and
-blue where more: an even white means that the two agree.
+A sampled token is red if it is less likely under the trained model than under the sampler, and blue
+if it is more likely. It is white where the two agree.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ summary{cursor:pointer} pre{white-space:pre-wrap;margin:.3rem 0}
 dl{display:grid;grid-template-columns:auto 1fr;gap:0 .8rem;font-size:90%}dt{color:#666}dd{margin:0}
 """
 _FULL_COLOUR = 0.5
-"""Nats of difference at which a token has its full colour."""
+"""Difference in nats at which a token has its full colour."""
 
 
 def page(
     title: str,
     rows: Sequence[Mapping[str, Any]],
-    pieces: Sequence[str],
+    token_texts: Sequence[str],
     rewards: ArrayLike = (),
 ) -> str:
-    """The page of these rows; `pieces` are the texts of their sampled tokens, in order.
+    """The page of some rows.
 
-    `rewards` are those of the whole batch, of which the rows may be a part.
+    `token_texts` are the texts of their sampled tokens, in order, and `rewards` the rewards of the
+    whole batch.
     """
-    texts = iter(pieces)
+    texts = iter(token_texts)
     episodes = "".join(_episode(row, texts) for row in rows) or "<p>No episode.</p>"
     body = f"{_histogram(np.asarray(rewards, dtype=np.float64))}{episodes}"
     return (
@@ -46,7 +47,7 @@ def page(
 
 
 def _histogram(rewards_N: NDArray[np.float64]) -> str:
-    """How many episodes earned how much, as bars."""
+    """The histogram of rewards as a table with bars."""
     if not rewards_N.size:
         return ""
     counts, edges = np.histogram(rewards_N, bins=min(10, len(np.unique(rewards_N))))
@@ -68,9 +69,9 @@ def _episode(row: Mapping[str, Any], texts: Iterator[str]) -> str:
     )
     about = {
         "tags": ", ".join(row["tags"]),
-        "sampled by weights of step": row["sampler_step"],
-        "reward at the end": row["final_reward"],
-        "reward in the group": row["group_reward"],
+        "sampler step": row["sampler_step"],
+        "final reward": row["final_reward"],
+        "group reward": row["group_reward"],
         **row["stop_details"],
         **row["metrics"],
     }

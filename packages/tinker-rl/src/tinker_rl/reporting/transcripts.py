@@ -69,7 +69,7 @@ class Transcripts:
             for p, group in enumerate(groups_P[: self.groups])
             for g, row in enumerate(group_rows(group, decode, _of_group(results, p)))
         ]
-        texts = [
+        token_texts = [
             decode([token]) for row in rows for turn in row["turns"] for token in turn["tokens"]
         ]
         rewards = np.concatenate([group.rewards for group in groups_P] or [np.zeros(0)])
@@ -78,7 +78,9 @@ class Transcripts:
             (self.run_dir / folder).mkdir(parents=True, exist_ok=True)
         lines = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
         write_whole(self.run_dir / "transcripts" / f"{name}.jsonl", lines)
-        write_whole(self.run_dir / "logtree" / f"{name}.html", page(name, rows, texts, rewards))
+        write_whole(
+            self.run_dir / "logtree" / f"{name}.html", page(name, rows, token_texts, rewards)
+        )
 
 
 @frozen

@@ -1,4 +1,4 @@
-"""Limits on episodes, and what becomes of those that fail."""
+"""Limits on episodes, and the failed-episode policy."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ _at_least_one = validators.optional(validators.ge(1))
 
 @frozen(kw_only=True)
 class RolloutConfig:
-    """Limits on episodes, and what becomes of those that fail."""
+    """Limits on episodes, and the failed-episode policy."""
 
     max_turns: int | None = field(default=None, validator=_at_least_one)
-    """Most turns of the model in an episode."""
+    """Greatest number of the model's turns in an episode."""
     context_window: int | None = field(default=None, validator=_at_least_one)
-    """Most tokens of a prompt and its answer together; the engine is never asked for more."""
+    """Greatest number of tokens of prompt and answer. Longer answers are never requested."""
     episode_seconds: float | None = field(
         default=None, validator=validators.optional(validators.gt(0.0))
     )
-    """Longest time that an episode may take, sampling included."""
+    """Time limit of an episode, sampling included."""
     on_failed_episode: Literal["fail", "retry", "drop"] = field(
         default="fail", validator=validators.in_(("fail", "retry", "drop"))
     )
-    """When an environment raises: end the run, make that episode again, or go on without it.
-    What failed once more than `max_retries` times is dropped, and what is dropped is counted."""
+    """Failed-episode policy, when an environment raises: `fail` ends the run, `retry` repeats the
+    episode up to `max_retries` times and then drops it, `drop` drops it at once. Dropped episodes
+    are counted in the metrics."""
     max_retries: int = field(default=3, validator=validators.ge(1))
-    """How often an episode is made again."""
+    """Retries of an episode."""
     max_concurrent_groups: int = field(default=256, validator=validators.ge(1))
-    """Groups under way at once. The episodes of a group always run together, for they may wait for
+    """Groups that run concurrently. All episodes of a group run at once, because they may wait for
     each other."""
 
     @property
     def attempts(self) -> int:
-        """How often an episode may be started in total."""
+        """Number of attempts at an episode."""
         return 1 + self.max_retries if self.on_failed_episode == "retry" else 1
