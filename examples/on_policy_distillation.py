@@ -1,12 +1,12 @@
-"""On-policy distillation: a student learns from its own answers, token by token, from a teacher.
+"""On-policy distillation: a student samples, and a teacher scores each token.
 
-The student answers, the teacher says of each of its tokens how likely it would have been, and the
-policy gradient goes down the reverse KL. Nothing is graded but the test. Here the student is half
-good at sums, and the teacher is the same model after a supervised run on all of them; a teacher may
-as well be a larger model of the same vocabulary, or the same one with a system prompt that the
-student does not see (`TeacherConfig(system=...)`).
+The teacher computes the logprobs of the student's tokens, and the policy gradient descends the
+reverse KL. The test set alone is graded. The student solves about a third of the sums, and the
+teacher is the same model after a supervised run on all of them. A teacher can also be a larger
+model with the same vocabulary, or the same model with a system prompt that the student does not see
+(`TeacherConfig(system=...)`).
 
-    python on_policy_distillation.py          a model made for tests, two minutes on two cores
+    python on_policy_distillation.py          a tiny test model, two minutes on two cores
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ from tinker_train import Adam, read_metrics
 
 @frozen(kw_only=True)
 class Questions:
-    """One-digit sums: as prompts without a reward, and to test on."""
+    """One-digit sums: prompts without a reward, and a graded test set."""
 
     answers: int = 4
-    """To each question."""
+    """Answers to each question."""
     questions: int = 25
-    """In a batch."""
+    """Questions in a batch."""
 
     def build(self, *, renderer: Renderer, seed: int) -> RLData:
         """A group for each question."""
@@ -76,7 +76,7 @@ def train_teacher(config: Config) -> TeacherConfig:
 
 
 def main(arguments: list[str] | None = None) -> TrainResult:
-    """Train, and say what it came to."""
+    """Train, and print the outcome."""
     default = Config(
         model="local/tiny",
         data=Questions(),
@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> TrainResult:
     rows = read_metrics(result.run_dir / "metrics.jsonl")
     for metric in ("teacher_kl", "test/env/all/correct"):
         values = [row[metric] for row in rows if metric in row]
-        print(f"{metric} {values[0]:.3f} at first, {values[-1]:.3f} at last")
+        print(f"{metric}: {values[0]:.3f} at the start, {values[-1]:.3f} at the end")
     return result
 
 

@@ -1,15 +1,15 @@
-"""A first run of reinforcement learning: sums, right or wrong.
+"""A first run of reinforcement learning: one-digit sums.
 
-Groups of attempts at one-digit sums, the reward is 1 for the right number and 0 for another one.
-A fifth of the sums is held out. It runs on the engine that `tinker_train.connect` finds: the hosted
-service, a server of your own, or, with neither configured, the local engine, which is started here
-and needs no key.
+Each group has several attempts at one sum. The reward is 1 for the right number and 0 for a wrong
+one. A fifth of the sums is held out. The script runs on the engine that `tinker_train.connect`
+finds: the hosted service, your own server, or, with neither configured, the local engine, which it
+starts without a key.
 
-    python rl_basic.py                                  a model made for tests, a minute or two
+    python rl_basic.py                                  a tiny test model, one or two minutes
     python rl_basic.py --update.num-substeps 4 update.loss:ppo
     python rl_basic.py --model HuggingFaceTB/SmolLM2-135M-Instruct --data.worked-example True \
         --data.attempts 8 --data.problems 8 --max-steps 20 --sampling.max-tokens 4 \
-        --adam.learning-rate 6e-4       a real model, from a tenth of the sums; about five minutes
+        --adam.learning-rate 6e-4       a real model, about five minutes; 10 % right before
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ WORKED_EXAMPLE = (
 
 
 class Sum(ProblemEnv):
-    """What is a + b?"""
+    """The problem a + b."""
 
     def __init__(self, renderer: Renderer, a: int, b: int, prefix: Messages = ()) -> None:
         super().__init__(renderer, prefix, format_coefficient=0.1)
@@ -67,16 +67,16 @@ class Sum(ProblemEnv):
 
 @frozen(kw_only=True)
 class Sums:
-    """All one-digit sums in an order drawn by the seed; 20 are held out."""
+    """All one-digit sums in an order drawn by the seed. 20 of them are held out."""
 
     attempts: int = 16
     problems: int = 16
-    """In a batch."""
+    """Problems in a batch."""
     worked_example: bool = False
-    """Whether a sum and its answer stand before each question, for a model that would explain."""
+    """Put a sum and its answer before each question, so that the model answers without a text."""
 
     def build(self, *, renderer: Renderer, seed: int) -> RLData:
-        """80 to train on, 20 to test on."""
+        """80 training problems and 20 test problems."""
         order = np.random.default_rng(seed).permutation(100).tolist()
         return RLData(
             train=GroupBatches(
@@ -96,7 +96,7 @@ class Sums:
 
 
 def main(arguments: list[str] | None = None) -> TrainResult:
-    """Train, and say what it came to."""
+    """Train, and print the outcome."""
     default = Config(
         model="local/tiny",
         data=Sums(),
@@ -111,7 +111,7 @@ def main(arguments: list[str] | None = None) -> TrainResult:
     rows = read_metrics(result.run_dir / "metrics.jsonl")
     right = [row["test/env/all/correct"] for row in rows if "test/env/all/correct" in row]
     print(f"held-out sums right: {right[0]:.0%} before, {right[-1]:.0%} after")
-    print(f"what the model said: {result.run_dir}/logtree")
+    print(f"transcripts: {result.run_dir}/logtree")
     return result
 
 

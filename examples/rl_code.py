@@ -1,11 +1,11 @@
-"""Programs as answers, their tests as the reward: run in a subprocess with limits.
+"""Programs as answers, with unit tests as the reward.
 
-The sandbox is `tinker_evals.Sandbox`: a Python process of its own, without the environment's
-variables, in an empty folder, with limits on time, memory and files, and, where the machine allows
-it, without a network. That stops accidents and simple mischief. It is no defence against somebody
-who means harm: for that, run the whole thing in a container or a virtual machine.
+The tests run in `tinker_evals.Sandbox`: a separate Python process without environment variables, in
+an empty folder, with limits on time, memory and files, and without a network where the system can
+do that. This stops accidents and simple attacks. Against serious attacks, run the script in a
+container or a virtual machine.
 
-    python rl_code.py                           the machinery, on a model that is too small for it
+    python rl_code.py                           tests the script; the model is too small to learn
     python rl_code.py --model Qwen/Qwen3-8B --sampling.max-tokens 512 --max-steps 50
 """
 
@@ -56,23 +56,23 @@ class Program(MessageEnv):
     tests: Sequence[str]
 
     async def initial_messages(self) -> list[Message]:
-        """What the function is to do."""
+        """The task."""
         asked = (
             f"Write a Python function `{self.name}` that {self.purpose}. Answer with code alone."
         )
         return [Message(role="user", content=asked)]
 
     async def step(self, message: Message) -> MessageStep:
-        """The share of tests that pass."""
+        """The fraction of tests that pass."""
         fenced = re.search(r"```(?:python)?\n(.*?)```", message.text, re.DOTALL)
         code = fenced[1] if fenced else message.text
         passed = 0
         for test in self.tests:
             passed += (await SANDBOX.run(f"{code}\nassert {test}")).passed
-        share = passed / len(self.tests)
-        metrics = {"passed": share, "defines_it": float(f"def {self.name}" in code)}
+        fraction = passed / len(self.tests)
+        metrics = {"passed": fraction, "defines_it": float(f"def {self.name}" in code)}
         return MessageStep(
-            reward=share + 0.1 * metrics["defines_it"],
+            reward=fraction + 0.1 * metrics["defines_it"],
             episode_done=True,
             metrics=metrics,
             logs={"code": code},
@@ -81,7 +81,7 @@ class Program(MessageEnv):
 
 @frozen(kw_only=True)
 class Programs:
-    """The problems above, again and again."""
+    """The problems above, in every batch."""
 
     attempts: int = 8
     batches: int = 50
@@ -101,7 +101,7 @@ class Programs:
 
 
 def main(arguments: list[str] | None = None) -> TrainResult:
-    """Train, and say what it came to."""
+    """Train, and print the outcome."""
     default = Config(
         model="local/tiny",
         data=Programs(attempts=4),

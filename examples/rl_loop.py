@@ -1,15 +1,16 @@
 """Reinforcement learning by hand: the whole algorithm in one file, without tinker-rl.
 
-A policy gradient with the group's mean as baseline. For each of a few problems the model answers
-several times; an answer that is right more often than its group is made likelier, one that is
-right less often less likely:
+A policy gradient with the mean reward of a group as its baseline. The model answers each problem
+several times. Answers with a higher reward than the mean of their group become more likely, the
+others less likely:
 
     loss = -sum over sampled tokens of  p(token) / q(token) * (reward - mean reward of the group)
 
-q is the probability at sampling time, p the one in training; both are the same here, until the
-step is made. It departs from GRPO in that it does not divide by the group's deviation.
+q is the probability under the sampler and p the one under the trained model. Here both are equal,
+because each batch has one optimizer step. Unlike GRPO, the loop does not divide by the standard
+deviation of the group.
 
-    python rl_loop.py                 sums, by a model made for tests, a minute on two cores
+    python rl_loop.py                 sums with a tiny test model, one minute on two cores
     python rl_loop.py --steps 5
 """
 
@@ -30,14 +31,14 @@ from tinker_train import connect
 
 @frozen(kw_only=True)
 class Settings:
-    """What to train, and how."""
+    """Settings of the run."""
 
     model: str = "local/tiny"
     steps: int = 20
     problems: int = 16
-    """In a batch."""
+    """Problems in a batch."""
     attempts: int = 16
-    """At each problem."""
+    """Attempts at each problem."""
     learning_rate: float = 2e-3
     seed: int = 0
 
@@ -45,7 +46,7 @@ class Settings:
 async def attempt_sum(
     sampler: tinker.SamplingClient, renderer: Renderer, settings: Settings, draw: random.Random
 ) -> tuple[list[tinker.Datum], list[float]]:
-    """Attempts at a sum that is drawn, by one call: rewards, and datums where they differ."""
+    """Attempts at a random sum, sampled in one call: their datums and their rewards."""
     a, b = draw.randrange(10), draw.randrange(10)
     prompt = renderer.build_generation_prompt([{"role": "user", "content": f"What is {a}+{b}?"}])
     params = tinker.SamplingParams(
@@ -55,12 +56,12 @@ async def attempt_sum(
     answers = [renderer.parse_response(x.tokens).message.text for x in response.sequences]
     rewards = [float(answer == str(a + b)) for answer in answers]
     mean = sum(rewards) / len(rewards)
-    seen = [0.0] * prompt.length
+    zeros = [0.0] * prompt.length
     datums = [
         next_token_datum(
             [*prompt.to_ints(), *sequence.tokens],
-            logprobs=[*seen, *sequence.logprobs],
-            advantages=[*seen, *([reward - mean] * len(sequence.tokens))],
+            logprobs=[*zeros, *sequence.logprobs],
+            advantages=[*zeros, *([reward - mean] * len(sequence.tokens))],
         )
         for sequence, reward in zip(response.sequences, rewards, strict=True)
         if reward != mean
@@ -84,10 +85,10 @@ async def train(service: tinker.ServiceClient, settings: Settings) -> list[float
         datums = [datum for group, _ in groups for datum in group]
         rewards = [reward for _, rewards in groups for reward in rewards]
         history.append(sum(rewards) / len(rewards))
-        print(f"step {step:3}  reward {history[-1]:.3f}  {len(datums)} attempts to learn from")
+        print(f"step {step:3}  reward {history[-1]:.3f}  {len(datums)} attempts with a gradient")
         if datums:
             backward = training.forward_backward(datums, "importance_sampling")
-            update = training.optim_step(adam)  # submitted together: the engine never waits
+            update = training.optim_step(adam)  # submitted together, so that the engine never waits
             await backward
             await update
     return history

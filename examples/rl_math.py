@@ -1,12 +1,12 @@
-"""Mathematics with answers that are checked: GSM8K, graded by math-verify.
+"""Mathematics: GSM8K, graded by math-verify.
 
     pip install math-verify datasets
     python rl_math.py --model Qwen/Qwen3-8B --sampling.max-tokens 1024 --max-steps 100
-    python rl_math.py --data.path problems.jsonl         rows {"question", "answer"} of your own
-    python rl_math.py                                    a few sums, to see it run
+    python rl_math.py --data.path problems.jsonl         your own rows {"question", "answer"}
+    python rl_math.py                                    a few sums, to test the script
 
-The reward is 1 for an answer that equals the reference as mathematics does: 0.5 is 1/2. The answer
-is what stands in \\boxed{} or, without that, the last number.
+The reward is 1 for an answer that equals the reference mathematically: 0.5 equals 1/2. The answer
+is the content of \\boxed{} or, without a box, the last number.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ SYSTEM = "Solve the problem step by step. Put the final answer in \\boxed{}."
 
 
 def is_right(answer: str, reference: str) -> bool:
-    """Whether the answer equals the reference; without math-verify, whether the numbers do."""
+    """True if the answer equals the reference; without math-verify, if their numbers are equal."""
     verify = _math_verify()
-    wanted = reference.split("####")[-1].strip()  # GSM8K has its answers after this mark
+    wanted = reference.split("####")[-1].strip()  # GSM8K writes the answer after this mark
     return number(answer, wanted) if verify is None else verify(answer, wanted)
 
 
@@ -49,7 +49,7 @@ def _math_verify() -> Callable[[str, str], bool] | None:
         from math_verify import parse, verify
     except ImportError:
         return None
-    # it limits its time by signals, which threads cannot have; checks run in threads here
+    # its time limits need signals, which work in the main thread alone; checks run in threads
     return lambda answer, wanted: verify(
         parse(wanted, parsing_timeout=None),
         parse(answer, parsing_timeout=None),
@@ -58,7 +58,7 @@ def _math_verify() -> Callable[[str, str], bool] | None:
 
 
 def problems(path: Path, rows: list[dict[str, Any]]) -> ProblemFile:
-    """The rows as a file, eight of them held out."""
+    """Write the rows to a file. Eight of them are held out."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return ProblemFile(
@@ -74,12 +74,12 @@ def gsm8k() -> list[dict[str, Any]]:
 
 
 def few_sums() -> list[dict[str, Any]]:
-    """Rows to see it run."""
+    """Rows to test the script with."""
     return [{"question": f"What is {a}+{a}?", "answer": f"#### {a + a}"} for a in range(1, 40)]
 
 
 def main(arguments: list[str] | None = None) -> TrainResult:
-    """Train, and say what it came to."""
+    """Train, and print the outcome."""
     run_dir = new_run_dir("math")
     default = Config(
         model="local/tiny",

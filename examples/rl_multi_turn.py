@@ -1,11 +1,12 @@
-"""Several turns in an episode: guess a number by halves.
+"""Several turns in an episode: guess a number by bisection.
 
-The model names a number, the world says where it may still lie ("6-9"), and so on until it is
-found, the turns are used up, or the model names a number outside. An episode is one sequence to
-train on, for the conversation only grows. The reward is 1 for finding the number. A few supervised
-steps on games of a player who listens half of the time come first: the form.
+The model guesses a number, and the environment answers with the remaining range ("6-9"), until the
+number is found, the turns are used up, or a guess is outside the range. The conversation only
+grows, so an episode is one training sequence. The reward is 1 for finding the number. A few
+supervised steps come first, which teach the format. Their player respects the range in half of the
+games.
 
-    python rl_multi_turn.py                    a model made for tests, two minutes
+    python rl_multi_turn.py                    a tiny test model, two minutes
     python rl_multi_turn.py --model HuggingFaceTB/SmolLM2-135M-Instruct --adam.learning-rate 4e-4
     tinker-rl play rl_multi_turn:Guesses       play it yourself
 """
@@ -44,7 +45,7 @@ from tinker_train import Adam, read_metrics
 
 
 def open_numbers(above: int, below: int) -> str:
-    """What the player is told: where the number still may lie."""
+    """The message to the player: the remaining range."""
     return f"{above + 1}-{below - 1}"
 
 
@@ -57,19 +58,19 @@ class Guess(MessageEnv):
     turns: int
     taken: int = 0
     above: int = 0
-    """The number is greater than this one."""
+    """Exclusive lower bound of the number."""
     below: int = field(init=False)
-    """The number is less than this one."""
+    """Exclusive upper bound of the number."""
 
     def __attrs_post_init__(self) -> None:
         self.below = self.highest + 1
 
     async def initial_messages(self) -> list[Message]:
-        """From 1 to the highest."""
+        """The whole range."""
         return [Message(role="user", content=open_numbers(self.above, self.below))]
 
     async def step(self, message: Message) -> MessageStep:
-        """Higher, lower, or the end."""
+        """Check the guess, and narrow the range or end the episode."""
         self.taken += 1
         said = re.fullmatch(r"\s*(\d{1,4})\.?\s*", message.text)
         guess = int(said[1]) if said else 0
@@ -97,13 +98,13 @@ class Guesses:
     highest: int = 9
     turns: int = 4
     attempts: int = 8
-    """At each number."""
+    """Attempts at each number."""
     batches: int = 200
 
     def build(self, *, renderer: Renderer, seed: int) -> RLData:
         """A group for each number."""
         draw = np.random.default_rng(seed)
-        numbers = range(1, self.highest + 1)  # each of them in each batch
+        numbers = range(1, self.highest + 1)  # a batch has each of them once
         secrets = [n for _ in range(self.batches) for n in draw.permutation(numbers).tolist()]
 
         def group(secret: int) -> ProblemGroupBuilder:
@@ -117,12 +118,12 @@ class Guesses:
 
 
 def scripted_game(draw: random.Random, data: Guesses) -> list[dict[str, Any]]:
-    """A game of a player who draws its guesses, and half of the time listens."""
-    secret, listens = draw.randint(1, data.highest), draw.random() < 0.5
+    """A game with random guesses. In half of the games they respect the range."""
+    secret, respects = draw.randint(1, data.highest), draw.random() < 0.5
     above, below = 0, data.highest + 1
     game = [{"role": "user", "content": open_numbers(above, below)}]
     while True:
-        guess = draw.randint(above + 1, below - 1) if listens else draw.randint(1, data.highest)
+        guess = draw.randint(above + 1, below - 1) if respects else draw.randint(1, data.highest)
         game.append({"role": "assistant", "content": str(guess)})
         if guess == secret or not above < guess < below or len(game) == 2 * data.turns:
             return game
@@ -131,7 +132,7 @@ def scripted_game(draw: random.Random, data: Guesses) -> list[dict[str, Any]]:
 
 
 def main(arguments: list[str] | None = None) -> TrainResult:
-    """Train, and say what it came to."""
+    """Train, and print the outcome."""
     default = Config(
         model="local/tiny",
         data=Guesses(),

@@ -1,15 +1,14 @@
-"""Self-play: the model in training plays tic-tac-toe against itself, and against its older self.
+"""Self-play: the model plays tic-tac-toe against itself and against an older snapshot.
 
-A game against itself is a group of two episodes: the players share a table, take turns, and are
-paid 1 for a win, 0 for a draw, -1 for a loss, so what one gains the other one loses. The other
-games are against the model as it was at the beginning, in groups of several from one seat, which
-are compared with each other. A player is told the other one's last move alone: the board is in the
-conversation. A move to a square that is taken loses. Whether it learns to play is measured against
-a player who draws among the free squares, whom it never meets in training. A few supervised steps
-on games of such players come first: the form.
+A game against itself is a group of two episodes. The reward is 1 for a win, 0 for a draw and -1 for
+a loss. Games against the snapshot of the start form groups in which the model has the same seat, so
+that they can be compared. A player sees the other player's last move alone; the earlier moves are
+in the conversation. A move to an occupied square loses. The test opponent chooses random free
+squares and never plays in training. A few supervised steps on games of random players come first,
+which teach the format.
 
     python rl_self_play.py                      SmolLM2, about eight minutes on two cores
-    python rl_self_play.py --model local/tiny   the machinery, on a model too small for it
+    python rl_self_play.py --model local/tiny   tests the script; the model is too small to learn
     tinker-rl play rl_self_play:Games           play both sides yourself
 """
 
@@ -47,33 +46,33 @@ MAX_TOKENS = 4
 _LINES = [set(line) for line in ("123", "456", "789", "147", "258", "369", "159", "357")]
 
 
-def free_squares(said: Sequence[str]) -> list[str]:
-    """Those that nobody named."""
-    return [square for square in "123456789" if square not in said]
+def free_squares(moves: Sequence[str]) -> list[str]:
+    """The squares without a mark."""
+    return [square for square in "123456789" if square not in moves]
 
 
 @define
 class TicTacToe(Game):
-    """Three in a row; the squares are 1 to 9."""
+    """Three in a row wins. The squares are 1 to 9."""
 
     moves: list[str] = field(factory=list)
     winner: int | None = None
     over: bool = False
 
     def num_players(self) -> int:
-        """Two."""
+        """Two players."""
         return 2
 
     def to_move(self) -> int | None:
-        """In turns."""
+        """The players alternate."""
         return None if self.over else len(self.moves) % 2
 
     def observe(self, player: int) -> list[Message]:
-        """The other one's last move; the moves before are in the conversation."""
+        """The other player's last move; earlier moves are in the conversation."""
         return [Message(role="user", content=self.moves[-1] if self.moves else "begin")]
 
     def play(self, player: int, message: Message) -> None:
-        """The message is a free square, or the game is lost."""
+        """Mark the square, or lose the game if it is not free."""
         if message.text not in free_squares(self.moves):
             self.forfeit(player)
             return
@@ -84,11 +83,11 @@ class TicTacToe(Game):
         self.over = self.over or len(self.moves) == 9
 
     def forfeit(self, player: int) -> None:
-        """The other one wins."""
+        """The other player wins."""
         self.winner, self.over = 1 - player, True
 
     def rewards(self) -> Sequence[float]:
-        """1, 0 or -1."""
+        """1 for a win, 0 for a draw, -1 for a loss."""
         if self.winner is None:
             return [0.0, 0.0]
         return [1.0 if player == self.winner else -1.0 for player in range(2)]
@@ -96,14 +95,14 @@ class TicTacToe(Game):
 
 @frozen
 class RandomPlayer:
-    """Draws among the free squares."""
+    """Chooses a random free square."""
 
     seed: int
 
     async def __call__(
         self, messages: Sequence[Message | Mapping[str, Any]], *, seed: int | None = None
     ) -> Reply:
-        """A move; the same in the same place of the same game."""
+        """A move, which depends on the seed and on the game so far."""
         heard = as_conversation(messages)
         draw = random.Random(f"{self.seed} {[message.text for message in heard]}")
         free = free_squares([message.text for message in heard])
@@ -112,27 +111,27 @@ class RandomPlayer:
 
 @frozen(kw_only=True)
 class Games:
-    """Empty boards: to learn on, both sides; to test on, one side against chance."""
+    """Self-play to train on, and games against a random player to test on."""
 
     games: int = 16
-    """Of the model against itself, in a batch."""
+    """Games against itself in a batch."""
     groups: int = 4
-    """Against its older self, in a batch; the model has the first move in every second one."""
+    """Groups against the older snapshot in a batch. The model moves first in half of them."""
     attempts: int = 8
     """Games in such a group."""
     batches: int = 100
     test_games: int = 128
     older_self: str | None = None
-    """Its weights, a `tinker://` path; without it, there are games against itself alone."""
+    """Sampler checkpoint (`tinker://` path) of the older snapshot; absent: self-play alone."""
 
     def build(self, *, renderer: Renderer, seed: int) -> RLData:
-        """Games against itself alone."""
+        """Self-play alone."""
         return self.data(renderer, [])
 
     async def build_on(
         self, service: tinker.ServiceClient, *, renderer: Renderer, seed: int
     ) -> RLData:
-        """Batches of both kinds of games."""
+        """Self-play and games against the older snapshot."""
         if self.older_self is None:
             return self.build(renderer=renderer, seed=seed)
         client = await service.create_sampling_client(model_path=self.older_self)
@@ -142,7 +141,7 @@ class Games:
         return self.data(renderer, [player] * self.groups)
 
     def data(self, renderer: Renderer, older_selves: Sequence[MessageCompleter]) -> RLData:
-        """Games against itself, against these, and for a test against chance."""
+        """Self-play, games against these opponents, and the test set."""
         one = GameGroupBuilder(make_game=TicTacToe, renderer=renderer, name="self-play")
         batch = [one] * self.games + [
             evolve(one, games=self.attempts, fixed={i % 2: player}, name="older-self")
@@ -159,7 +158,7 @@ class Games:
 
 
 def scripted_game(draw: random.Random) -> list[dict[str, Any]]:
-    """What one of two players saw and did, who name any free square."""
+    """The conversation of one player in a game of two random players."""
     game, heard = TicTacToe(), [[], []]
     while (player := game.to_move()) is not None:
         (heard_move,) = game.observe(player)
@@ -173,14 +172,14 @@ def scripted_game(draw: random.Random) -> list[dict[str, Any]]:
 
 
 def main(arguments: list[str] | None = None) -> TrainResult:
-    """Train, and say what it came to."""
+    """Train, and print the outcome."""
     default = Config(
         model="HuggingFaceTB/SmolLM2-135M-Instruct",
         data=Games(),
         run_dir=new_run_dir("self-play"),
         adam=Adam(learning_rate=4e-4),
         sampling=Sampling(max_tokens=MAX_TOKENS),
-        evaluation=Evaluation(every=Never()),  # besides the first step and the last
+        evaluation=Evaluation(every=Never()),  # at the first step and the last alone
         max_steps=12,
     )
     config = command_line(default, arguments, __doc__)
@@ -191,7 +190,7 @@ def main(arguments: list[str] | None = None) -> TrainResult:
     result = train(evolve(config, data=data, start_from=form.state_path))
     rows = read_metrics(result.run_dir / "metrics.jsonl")
     score = [row["test/reward"] for row in rows if "test/reward" in row]
-    print(f"against a random player {score[0]:+.2f} before, {score[-1]:+.2f} after, of -1 to 1")
+    print(f"mean reward against a random player: {score[0]:+.2f} before, {score[-1]:+.2f} after")
     return result
 
 

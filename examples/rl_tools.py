@@ -1,12 +1,12 @@
-"""Tools in an episode: sums that a calculator does.
+"""Tools in an episode: sums with a calculator.
 
-The model may call a calculator before it answers; the answer is graded at the end. Small models
-learnt no format for tools, so calls are text in tags (`ToolRules(format="text")`); with a model whose
-family has a form, leave that out. A few supervised steps on episodes of somebody who calls half of
-the time, and guesses half of the time, come first: the form.
+The model can call a calculator before it answers. The answer is graded at the end. Small models
+have no tool format of their own, so calls are text in tags (`ToolRules(format="text")`); leave that
+out for models with a native format. A few supervised steps come first, which teach the format. In
+half of their episodes the calculator is called, in the others the answer is a guess.
 
     python rl_tools.py                          SmolLM2, five minutes on two cores
-    python rl_tools.py --model local/tiny       the machinery, on a model too small to copy numbers
+    python rl_tools.py --model local/tiny       tests the script; the model is too small to learn
     tinker-rl play rl_tools:Sums                call the tool yourself
 """
 
@@ -50,12 +50,12 @@ def add(a: int, b: int) -> int:
 
 
 def question(a: int, b: int) -> list[dict[str, Any]]:
-    """What the model is asked."""
+    """The conversation before the model's first turn."""
     return [{"role": "user", "content": f"What is {a}+{b}?"}]
 
 
 def grade(right: str, conversation: Sequence[Message]) -> tuple[float, dict[str, float]]:
-    """1 for the right number at the end."""
+    """Reward 1 for the right number at the end."""
     last = conversation[-1]
     correct = float(not last.tool_calls and last.text.strip() == right)
     asked = any(message.role == "tool" and message.text == right for message in conversation)
@@ -69,10 +69,10 @@ class Sums:
     digits: int = 2
     attempts: int = 6
     problems: int = 4
-    """In a batch."""
+    """Problems in a batch."""
     batches: int = 100
     test_problems: int = 32
-    """Held out, one attempt at each."""
+    """Held-out problems, with one attempt each."""
 
     def build(self, *, renderer: Renderer, seed: int) -> RLData:
         """A group for each sum."""
@@ -102,12 +102,12 @@ class Sums:
         return RLData(train=GroupBatches(train, self.problems), test=GroupBatches(test, len(test)))
 
     def numbers(self, draw: random.Random) -> tuple[int, int]:
-        """Two to add."""
+        """Two numbers to add."""
         return draw.randrange(10**self.digits), draw.randrange(10**self.digits)
 
 
 def scripted_episode(draw: random.Random, data: Sums) -> list[dict[str, Any]]:
-    """An episode of somebody who calls the tool half of the time, and else guesses."""
+    """An episode that calls the tool or, in half of the cases, guesses."""
     a, b = data.numbers(draw)
     told = explain_tools(as_conversation(question(a, b)), [add])
     asked = [{"role": message.role, "content": message.text} for message in told]
@@ -124,7 +124,7 @@ def scripted_episode(draw: random.Random, data: Sums) -> list[dict[str, Any]]:
 
 
 def main(arguments: list[str] | None = None) -> TrainResult:
-    """Train, and say what it came to."""
+    """Train, and print the outcome."""
     default = Config(
         model="HuggingFaceTB/SmolLM2-135M-Instruct",
         data=Sums(),

@@ -1,7 +1,7 @@
-"""A supervised run on scripted conversations, so that a small model knows a game's form.
+"""A supervised run on scripted conversations, which teaches a small model a format.
 
-Reinforcement learning makes likelier what the model does sometimes; what it never does, it cannot
-find. The scripts show how to play, not how to play well.
+Reinforcement learning reinforces what the model sometimes does. It cannot find what the model never
+does. The scripts show how to play, not how to play well.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Script = list[dict[str, Any]]
 def warm_start(
     config: Config, scripts: Sequence[Script], *, batch_size: int = 32, learning_rate: float = 4e-3
 ) -> Config:
-    """The config, to begin with a model that went through the scripts once.
+    """The config with `start_from` a model that was trained on the scripts for one epoch.
 
-    As it is where it begins with a checkpoint already.
+    A config that has a `start_from` is returned unchanged.
     """
     if config.start_from is not None:
         return config
@@ -39,7 +39,7 @@ def warm_start(
 def learn_scripts(
     config: Config, scripts: Sequence[Script], *, batch_size: int, learning_rate: float
 ) -> tinker_sl.TrainResult:
-    """A supervised run of the config's model, in a folder beside the config's."""
+    """A supervised run of the config's model, in a run directory beside the config's."""
     file = Path(f"{config.run_dir}-scripts.jsonl")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("".join(json.dumps({"messages": script}) + "\n" for script in scripts))
