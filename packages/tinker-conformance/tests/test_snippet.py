@@ -31,7 +31,8 @@ def numbers(text):
         "the_norm_is_reported_clipped",  # an optimizer step
         "lifetimes_are_dropped",  # a save and the REST client
         "every_optimizer_is_adam",  # an object of the SDK as an argument
-        "images_are_dropped",  # an image
+        "images_are_dropped",  # an image in a prompt
+        "images_are_padding",  # an image in a datum
         "repeated_submissions_run_again",  # a request without the SDK
         "loading_forgets_the_optimizer",  # a checkpoint
     ],
@@ -39,7 +40,7 @@ def numbers(text):
 def test_the_program_prints_what_came(name, breakable, monkeypatch):
     defect = BY_NAME[name]
     defect.patch(monkeypatch)
-    result = examine(CHECKS[defect.caught_by], breakable, 30.0, Known())
+    result = examine(CHECKS[defect.caught_by[0]], breakable, 30.0, Known())
     assert result.status == "failed"
     monkeypatch.setenv("TINKER_API_KEY", breakable.api_key)
     printed = io.StringIO()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import attrs
+
 from defects.defect import defect
+from tinker_local.api.routes import samplers, training_runs, weights
 from tinker_local.service.futures import FutureTable
 from tinker_local.service.loaded_models import LoadedModels
 from tinker_local.service.operation_queue import OperationQueue
+from tinker_local.service.sessions import SessionRegistry
 from tinker_local.storage.checkpoint_store import CheckpointStore
 from tinker_local.training.optimizer import Optimizer
 from tinker_local.training.trainer import Trainer
@@ -116,3 +120,69 @@ def repeated_submissions_run_again(monkeypatch):
 
     monkeypatch.setattr(FutureTable, "open", open_again)
     monkeypatch.setattr(OperationQueue, "enqueue", enqueue_again)
+
+
+@defect("checkpoint/path")
+def names_are_changed(monkeypatch):
+    """A checkpoint has another name than the client chose."""
+    original = weights.make_path
+    monkeypatch.setattr(
+        weights, "make_path", lambda run, kind, name: original(run, kind, f"{name}-1")
+    )
+
+
+@defect("rest/weights_info")
+def checkpoints_forget_their_rank(monkeypatch):
+    """Every checkpoint is said to have rank 32."""
+    original = CheckpointStore.metadata
+
+    def metadata(self, path):
+        found = original(self, path)
+        return attrs.evolve(found, spec=attrs.evolve(found.spec, rank=32))
+
+    monkeypatch.setattr(CheckpointStore, "metadata", metadata)
+
+
+@defect("rest/publish", "ttl/change")
+def changes_are_forgotten(monkeypatch):
+    """Publishing a checkpoint or changing its lifetime answers yes and does nothing."""
+    monkeypatch.setattr(CheckpointStore, "change", lambda self, path, **changes: None)
+
+
+@defect("rest/session")
+def sessions_forget_their_models(monkeypatch):
+    """A session lists no training runs."""
+
+    def add_model(self, model):
+        self.models[model.id] = model
+
+    monkeypatch.setattr(SessionRegistry, "add_model", add_model)
+
+
+@defect("rest/training_run")
+def every_run_has_rank_32(monkeypatch):
+    """Training runs are listed with the default rank."""
+    original = training_runs._run_row
+    monkeypatch.setattr(
+        training_runs, "_run_row", lambda *arguments: {**original(*arguments), "lora_rank": 32}
+    )
+
+
+@defect("rest/checkpoints")
+def metadata_is_dropped(monkeypatch):
+    """Checkpoints are listed without their metadata."""
+    original = training_runs.checkpoint_row
+    monkeypatch.setattr(
+        training_runs,
+        "checkpoint_row",
+        lambda *arguments: {**original(*arguments), "user_metadata": None},
+    )
+
+
+@defect("rest/sampler")
+def samplers_name_another_model(monkeypatch):
+    """A sampler of saved weights names another base model."""
+    original = samplers.SamplerRecord
+    monkeypatch.setattr(
+        samplers, "SamplerRecord", lambda **fields: original(**{**fields, "base_model": "other"})
+    )

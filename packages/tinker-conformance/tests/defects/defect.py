@@ -16,11 +16,11 @@ class Defect:
 
     name: str
     story: str
-    caught_by: str
-    """The id of a check that must fail."""
+    caught_by: tuple[str, ...]
+    """The ids of checks that must fail; others may fail, too."""
     patch: Patch
 
 
-def defect(caught_by: str) -> Callable[[Patch], Defect]:
+def defect(*caught_by: str) -> Callable[[Patch], Defect]:
     """Make a patch a defect; its docstring says what is wrong then."""
     return lambda patch: Defect(patch.__name__, patch.__doc__ or "", caught_by, patch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import attrs
+import msgspec
 
 from defects.defect import defect
 from defects.seams import (
@@ -11,10 +12,12 @@ from defects.seams import (
     change_sampling,
     change_sequences,
 )
+from tinker_local.api.http import Call
+from tinker_local.api.routes import samplers
 from tinker_local.sampling import token_sampling
 
 
-@defect("draw/same_seed")
+@defect("draw/same_seed", "client/copied_sampler")
 def the_seed_is_ignored(monkeypatch):
     """Samples differ from run to run whatever the seed, as in Open-RL."""
     change_sampling(monkeypatch, seed=None)
@@ -116,5 +119,106 @@ def prompts_are_searched_for_stops(monkeypatch):
         if request.stop_tokens and set(request.prompt.tolist()) & request.stop_tokens:
             return attrs.evolve(request, max_tokens=1)
         return request
+
+    change_sample_request(monkeypatch, changed)
+
+
+@defect("draw/narrow_is_greedy")
+def a_tiny_top_p_is_none(monkeypatch):
+    """A top_p that leaves less than one token leaves all of them."""
+
+    def changed(request):
+        return attrs.evolve(request, top_p=request.top_p if request.top_p > 1e-3 else 1.0)
+
+    change_sample_request(monkeypatch, changed)
+
+
+@defect("draw/sequence_ids")
+def every_request_is_the_first(monkeypatch):
+    """A sampler answers every request with the samples, and ids, of its first."""
+    original = Call.body
+
+    def body(self, body_type):
+        read = original(self, body_type)
+        same = body_type is samplers._Submission
+        return msgspec.structs.replace(read, seq_id=0) if same else read
+
+    monkeypatch.setattr(Call, "body", body)
+
+
+@defect("draw/seed_under_load")
+def the_seed_counts_requests(monkeypatch):
+    """Seeded samples depend on how many requests came before."""
+    requests = []
+
+    def changed(request):
+        requests.append(request)
+        seed = request.seed
+        return attrs.evolve(request, seed=None if seed is None else seed + len(requests))
+
+    change_sample_request(monkeypatch, changed)
+
+
+@defect("draw/many_at_once")
+def replies_are_mixed_up(monkeypatch):
+    """Of many requests, some are answered with the samples of another."""
+    results = []
+
+    def changed(result):
+        results.append(result)
+        return results[0] if len(results) % 5 == 0 else result
+
+    change_sample_result(monkeypatch, changed)
+
+
+@defect("stop/string_that_never_comes")
+def any_stop_string_stops(monkeypatch):
+    """A request with a stop string ends after three tokens."""
+
+    def changed(request):
+        return attrs.evolve(request, max_tokens=3) if request.stop_strings else request
+
+    change_sample_request(monkeypatch, changed)
+
+
+@defect("stop/absent")
+def nothing_stops_by_itself(monkeypatch):
+    """Samples go on behind the end of sequence."""
+
+    def changed(request):
+        stops = frozenset() if request.stop_tokens is None else request.stop_tokens
+        return attrs.evolve(request, stop_tokens=stops)
+
+    change_sample_request(monkeypatch, changed)
+
+
+@defect("stop/end_beside_a_stop")
+def stops_end_everything(monkeypatch):
+    """A request with a stop token ends after two tokens."""
+
+    def changed(request):
+        return attrs.evolve(request, max_tokens=2) if request.stop_tokens else request
+
+    change_sample_request(monkeypatch, changed)
+
+
+@defect("limit/many_samples")
+def only_four_samples_are_drawn(monkeypatch):
+    """Of many samples, four are drawn and repeated."""
+
+    def changed(result):
+        count = len(result.sequences)
+        repeated = (result.sequences[:4] * count)[:count]
+        return attrs.evolve(result, sequences=repeated)
+
+    change_sample_result(monkeypatch, changed)
+
+
+@defect("limit/one_token")
+def short_prompts_are_cut_short(monkeypatch):
+    """A prompt of one token is continued by one token."""
+
+    def changed(request):
+        return attrs.evolve(request, max_tokens=1) if len(request.prompt) == 1 else request
 
     change_sample_request(monkeypatch, changed)

@@ -100,7 +100,7 @@ def gspo_counts_masked_tokens(monkeypatch):
     change_loss(monkeypatch, "gspo", token_losses)
 
 
-@defect("loss/cross_entropy")
+@defect("loss/cross_entropy", "loss/sum_over_datums")
 def the_loss_is_a_mean(monkeypatch):
     """`loss:sum` is a mean over datums."""
     change_result(
@@ -206,3 +206,37 @@ def b_matrices_learn_twice_as_fast(monkeypatch):
     trainer_loss = Trainer.loss
     monkeypatch.setattr(Trainer, "loss", loss)
     monkeypatch.setattr(Optimizer, "accumulate", accumulate)
+
+
+@defect("loss/no_weights")
+def missing_weights_are_zero(monkeypatch):
+    """cross_entropy without `weights` counts no token."""
+
+    def changed(inputs):
+        if inputs.keys() == {"target_tokens"}:
+            inputs["weights"] = np.zeros(inputs["target_tokens"].shape, np.float32)
+        return inputs
+
+    change_data(monkeypatch, changed)
+
+
+@defect("loss/elementwise_loss")
+def the_elementwise_loss_has_no_weights(monkeypatch):
+    """`elementwise_loss` is -lp, not -weights * lp."""
+
+    def changed(request, result):
+        outputs = tuple({**o, "elementwise_loss": -o["logprobs"]} for o in result.outputs)
+        return attrs.evolve(result, outputs=outputs)
+
+    change_result(monkeypatch, changed)
+
+
+@defect("loss/many_datums")
+def large_batches_come_back_reversed(monkeypatch):
+    """The outputs of more than 1,000 datums are in another order."""
+
+    def changed(request, result):
+        many = len(result.outputs) > 1000
+        return attrs.evolve(result, outputs=result.outputs[::-1]) if many else result
+
+    change_result(monkeypatch, changed)

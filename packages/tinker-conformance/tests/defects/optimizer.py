@@ -166,15 +166,58 @@ def steps_are_five_percent_short(monkeypatch):
     )
 
 
-@defect("weights/seed")
+@defect("weights/seed", "client/seed")
 def the_seed_of_a_lora_is_ignored(monkeypatch):
     """Two models of one seed start differently."""
     original = lora_adapter.initialise
     monkeypatch.setattr(lora_adapter, "initialise", lambda adapter, seed: original(adapter, None))
 
 
-@defect("weights/layout")
+@defect("weights/layout", "client/info", "limit/large_rank")
 def every_rank_is_eight(monkeypatch):
     """A LoRA has rank 8 whatever was asked for."""
     original = CreateModel.lora_spec
     monkeypatch.setattr(CreateModel, "lora_spec", lambda self: attrs.evolve(original(self), rank=8))
+
+
+@defect("refusal/step_without_gradient")
+def steps_without_a_gradient_move(monkeypatch):
+    """A step without a gradient moves the weights."""
+    original = Optimizer.step
+
+    def step(self, params):
+        if not self._has_gradient:
+            self._has_gradient = True
+            with torch.no_grad():
+                self._weights.add_(0.05)
+        return original(self, params)
+
+    monkeypatch.setattr(Optimizer, "step", step)
+
+
+@defect("weights/starts_at_the_base_model")
+def a_matrix_starts_at_zero(monkeypatch):
+    """A new LoRA has A = 0 and B = 0, so it never learns."""
+    original = lora_adapter.initialise
+
+    def initialise(weights, seed):
+        original(weights, seed)
+        next(iter(weights.pairs.values())).a.zero_()
+
+    monkeypatch.setattr(lora_adapter, "initialise", initialise)
+
+
+@defect("weights/layers")
+def attention_is_always_trained(monkeypatch):
+    """train_attn=False is ignored."""
+    original = CreateModel.lora_spec
+    monkeypatch.setattr(
+        CreateModel, "lora_spec", lambda self: attrs.evolve(original(self), train_attn=True)
+    )
+
+
+@defect("weights/reported_norm", "weights/clipped_length")
+def the_norm_is_twice_the_norm(monkeypatch):
+    """Norms are doubled, in clipping and in metrics."""
+    original = torch.linalg.vector_norm
+    monkeypatch.setattr(torch.linalg, "vector_norm", lambda *a, **o: 2 * original(*a, **o))

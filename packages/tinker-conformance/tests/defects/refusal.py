@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import attrs
 import msgspec
 import numpy as np
 
 from defects.defect import defect
 from defects.seams import change_data, change_request
-from tinker_local.api import sample_body
-from tinker_local.api.routes import checkpoints, training_runs, weights
+from tinker_local.api import protobuf_codec, sample_body
+from tinker_local.api.routes import checkpoints, server_status, training_runs, weights
 from tinker_local.api.routes.training import ModelOptions
-from tinker_local.storage.checkpoint_store import CheckpointStore
+from tinker_local.errors import RequestError
+from tinker_local.request_types import LoraSpec
+from tinker_local.storage.checkpoint_store import CheckpointMetadata, CheckpointStore
 from tinker_local.training import loss_inputs
 from tinker_local.training.losses import built_in_losses
 
@@ -141,3 +145,45 @@ def images_are_dropped(monkeypatch):
         return original(msgspec.structs.replace(prompt, chunks=chunks))
 
     monkeypatch.setattr(sample_body, "_decode_prompt", decode)
+
+
+@defect("refusal/unknown_checkpoint")
+def unknown_checkpoints_are_new_models(monkeypatch):
+    """Sampling a checkpoint that does not exist samples from something."""
+    original = CheckpointStore.metadata
+
+    def metadata(self, path):
+        try:
+            return original(self, path)
+        except RequestError:
+            return CheckpointMetadata(
+                base_model="local/tiny", spec=LoraSpec(), created=datetime.now(UTC)
+            )
+
+    monkeypatch.setattr(CheckpointStore, "metadata", metadata)
+
+
+@defect("limit/capabilities")
+def no_model_is_listed(monkeypatch):
+    """The capabilities list no model."""
+    monkeypatch.setattr(server_status, "_models", list)
+
+
+@defect("ttl/none")
+def everything_expires(monkeypatch):
+    """A checkpoint without a lifetime lives for an hour."""
+    original = weights.expiry
+    monkeypatch.setattr(weights, "expiry", lambda seconds: original(seconds or 3600))
+
+
+@defect("image/in_a_datum")
+def images_are_padding(monkeypatch):
+    """An image in a datum counts as so many padding tokens."""
+    original = protobuf_codec._decode_chunk
+
+    def decode(chunk, where):
+        if chunk.WhichOneof("chunk") == "image":
+            return np.zeros(16, np.int64)
+        return original(chunk, where)
+
+    monkeypatch.setattr(protobuf_codec, "_decode_chunk", decode)

@@ -17,6 +17,8 @@ from defects.seams import (
     change_sequences,
 )
 from tinker_local.api import protobuf_codec, wire_pb2
+from tinker_local.api.routes import samplers
+from tinker_local.model import lora_adapter
 from tinker_local.sampling import prompt_logprobs
 from tinker_local.service.loaded_models import LoadedModels
 
@@ -159,3 +161,79 @@ def prompt_targets_are_shifted(monkeypatch):
         )
 
     change_sample_request(monkeypatch, changed)
+
+
+@defect("target/one_candidate")
+def single_candidates_lose_their_axis(monkeypatch):
+    """The logprobs of (N, 1) targets have shape (N,)."""
+
+    def changed(request, result):
+        outputs = tuple({"logprobs": np.squeeze(o["logprobs"])} for o in result.outputs)
+        return attrs.evolve(result, outputs=outputs)
+
+    change_result(monkeypatch, changed)
+
+
+@defect("logprob/base_model")
+def new_models_are_not_the_base_model(monkeypatch):
+    """A new LoRA has a random B, so it changes the model before any step."""
+    original = lora_adapter.initialise
+
+    def initialise(weights, seed):
+        original(weights, seed)
+        for pair in weights.pairs.values():
+            pair.b.normal_(0, 0.05)
+
+    monkeypatch.setattr(lora_adapter, "initialise", initialise)
+
+
+@defect("prompt/sparse_targets")
+def sparse_prompt_targets_come_back_reversed(monkeypatch):
+    """The logprobs of CSR targets are in the order of their rows from the end."""
+    original = samplers.encode_sample_result
+
+    def encode(result, layout):
+        if layout is not None:
+            reversed_rows = result.target_prompt_logprobs[::-1]
+            result = attrs.evolve(result, target_prompt_logprobs=reversed_rows)
+        return original(result, layout)
+
+    monkeypatch.setattr(samplers, "encode_sample_result", encode)
+
+
+@defect("prompt/last_n")
+def the_last_n_are_one_too_few(monkeypatch):
+    """prompt_logprobs_last_n=n gives n - 1 logprobs."""
+
+    def changed(request):
+        n = request.prompt_logprobs_last_n
+        return attrs.evolve(request, prompt_logprobs_last_n=n and max(1, n - 1))
+
+    change_sample_request(monkeypatch, changed)
+
+
+@defect("prompt/alternatives")
+def alternatives_have_tempered_logprobs(monkeypatch):
+    """The logprobs of alternatives are halved."""
+
+    def changed(result):
+        if result.alt_logprobs is None:
+            return result
+        return attrs.evolve(result, alt_logprobs=result.alt_logprobs / 2)
+
+    change_sample_result(monkeypatch, changed)
+
+
+@defect("prompt/alternatives_are_drawn")
+def alternatives_are_drawn_at_temperature_1(monkeypatch):
+    """Alternatives are drawn at temperature 1 whatever the request says."""
+    params = prompt_logprobs.TokenSamplingParams
+    monkeypatch.setattr(
+        prompt_logprobs, "TokenSamplingParams", lambda temperature: params(temperature=1.0)
+    )
+
+
+@defect("prompt/of_the_prompt_only")
+def prompts_are_always_scored(monkeypatch):
+    """Every reply has prompt logprobs, asked for or not."""
+    change_sample_request(monkeypatch, lambda request: attrs.evolve(request, prompt_logprobs=True))

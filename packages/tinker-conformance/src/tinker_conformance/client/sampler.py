@@ -35,8 +35,7 @@ class Sampler:
         fields = ", ".join(f"{name}={value!r}" for name, value in given.items())
         extra = "".join(f", {name}={_source(value)}" for name, value in options.items())
         text = (
-            f"sample({_prompt_source(prompt)}, {num_samples}, "
-            f"types.SamplingParams({fields}){extra})"
+            f"sample({prompt_source(prompt)}, {num_samples}, types.SamplingParams({fields}){extra})"
         )
         variable = self._record(text, "samples")
         future = self.client.sample(_model_input(prompt), num_samples, params, **options)
@@ -44,7 +43,7 @@ class Sampler:
 
     def compute_logprobs(self, prompt: Prompt) -> Shown:
         """The logprobs of a prompt's tokens."""
-        variable = self._record(f"compute_logprobs({_prompt_source(prompt)})", "logprobs")
+        variable = self._record(f"compute_logprobs({prompt_source(prompt)})", "logprobs")
         call = Call(self.client.compute_logprobs(_model_input(prompt)), variable, self.server)
         return call.result().show("$")
 
@@ -62,7 +61,8 @@ def _model_input(prompt: Prompt) -> types.ModelInput:
     return types.ModelInput.from_ints([int(token) for token in prompt])
 
 
-def _prompt_source(prompt: Prompt) -> str:
+def prompt_source(prompt: Prompt) -> str:
+    """A prompt as Python source."""
     if isinstance(prompt, types.ModelInput):
         return f"types.ModelInput(chunks=[{', '.join(f'types.{c!r}' for c in prompt.chunks)}])"
     return f"types.ModelInput.from_ints({[int(token) for token in prompt]})"

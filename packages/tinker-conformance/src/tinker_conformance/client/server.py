@@ -166,7 +166,7 @@ class Server:
         given += [f"{name}={_source(value)}" for name, value in options.items()]
         needs = {name for a in arguments if isinstance(a, Shown) for name in a.needs}
         text = f"{variable} = {owner}.{method}({', '.join(given)})"
-        self.script.add(text, makes=variable, needs=needs)
+        self.script.add(text, makes=variable, needs={owner, *needs})
         values = [a.value if isinstance(a, Shown) else a for a in arguments]
         return Call(bound(*values, **options), variable, self)
 

@@ -117,7 +117,7 @@ def alternatives(server: Server) -> None:
 def alternatives_are_drawn(server: Server) -> None:
     """The alternatives are drawn from the model's distribution at the request's temperature."""
     sampler = server.sampler()
-    count, temperature = 256, 0.7
+    count, temperature = 256, 0.3
     short = PROMPT[:2]
     params = free(1, seed=3, temperature=temperature)
     reply = sampler.sample(

@@ -9,21 +9,26 @@ import numpy as np
 from tinker import types
 
 from tinker_conformance.check import check
+from tinker_conformance.client.batch import tensor_source
+from tinker_conformance.client.sampler import prompt_source
 from tinker_conformance.client.server import Server
+from tinker_conformance.client.shown import Shown
+from tinker_conformance.client.trainer import LOGPROBS
 from tinker_conformance.expect import expect, expect_refusal, refused
 from tinker_conformance.experiment.samples import PROMPT, greedy
 
 SIDE = 64
+IMAGE_TOKENS = 16
+RED, BLUE = 0, 2
 TEXT_BEFORE, TEXT_AFTER = PROMPT[:3], PROMPT[3:]
 
 
-def _png(side: int) -> bytes:
-    """A picture with a gradient of red, written without an image library."""
-    rows = b"".join(
-        b"\0" + bytes(v for x in range(side) for v in ((x * 255) // side, 40, (y * 255) // side))
-        for y in range(side)
-    )
-    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+def _png(hue: int) -> bytes:
+    """A picture with a gradient in one colour channel, written without an image library."""
+    channels = np.zeros((SIDE, SIDE, 3), np.uint8)
+    channels[:, :, hue] = np.linspace(0, 255, SIDE)
+    rows = b"".join(b"\0" + line.tobytes() for line in channels)
+    header = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 2, 0, 0, 0)
     parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     body = b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -32,52 +37,69 @@ def _png(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + body
 
 
-def _prompt(expected_tokens: int | None) -> types.ModelInput:
-    image = types.ImageChunk(data=_png(SIDE), format="png", expected_tokens=expected_tokens)
+def _prompt(hue: int, expected_tokens: int | None = None) -> types.ModelInput:
+    """Text with a picture in the middle."""
+    image = types.ImageChunk(data=_png(hue), format="png", expected_tokens=expected_tokens)
     before, after = (types.EncodedTextChunk(tokens=part) for part in (TEXT_BEFORE, TEXT_AFTER))
     return types.ModelInput(chunks=[before, image, after])
 
 
 @check
 def in_a_prompt(server: Server) -> None:
-    """An image in a prompt changes the logprobs behind it, or is refused."""
-    sampler = server.sampler()
-    without = sampler.compute_logprobs(PROMPT).array
-    if refused(sampler.sample, _prompt(None), greedy(1)) is not None:
+    """The logprobs behind an image depend on the image, or images are refused."""
+    sampler, parameters = server.sampler(), greedy(1)
+    if refused(sampler.sample, _prompt(RED), parameters) is not None:
         server.notes["images"] = "refused"
         return
     server.notes["images"] = "accepted"
-    reply = sampler.sample(_prompt(None), greedy(1), include_prompt_logprobs=True).result()
-    came = reply.show("$.prompt_logprobs")
-    tail = len(TEXT_AFTER)
-    longer = len(came.value) > len(PROMPT)
-    expect(longer, "prompt_logprobs", came, f"more than {len(PROMPT)} entries: the image has some")
-    moved = not np.allclose(came.array[-tail:], without[-tail:], atol=server.tolerance.logprob)
-    expect(moved, "logprobs behind the image", came, f"others than without: {without[-tail:]}")
+    red, blue = (
+        sampler.sample(_prompt(hue), parameters, include_prompt_logprobs=True)
+        .result()
+        .show(f"np.array($.prompt_logprobs[-{len(TEXT_AFTER)}:], float)")
+        for hue in (RED, BLUE)
+    )
+    moved = not np.allclose(red.array, blue.array, atol=server.tolerance.logprob)
+    expected = f"others than behind a blue image, {blue.array.round(4)}"
+    expect(moved, "logprobs behind a red image", red, expected)
 
 
 @check
 def wrong_number_of_tokens(server: Server) -> None:
     """An image whose expected_tokens are wrong is refused."""
-    sampler = server.sampler()
-    what = "an image of 99,999 tokens"
-    expect_refusal(server, what, sampler.sample, _prompt(99_999), greedy(1))
+    what, sampler = "an image of 99,999 tokens", server.sampler()
+    expect_refusal(server, what, sampler.sample, _prompt(RED, 99_999), greedy(1))
 
 
 @check
 def in_a_datum(server: Server) -> None:
-    """An image in a datum has a row of logprobs for each of its tokens, or is refused."""
+    """The logprobs behind an image of a datum depend on the image, or images are refused."""
     trainer = server.trainer()
-    image = 16
-    length = len(PROMPT) + image
+    length = len(PROMPT) + IMAGE_TOKENS
+    shown = []
+    for hue in (RED, BLUE):
+        data = _data(server, _prompt(hue, IMAGE_TOKENS), length)
+        submit = trainer.client.forward
+        call = server.call(trainer.variable, submit, "forward", data, "cross_entropy")
+        if refused(call.result) is not None:
+            return
+        shown.append(call.result().show(LOGPROBS.format(index=0)))
+    red, blue = shown
+    expect(red.array.shape == (length,), "shape of logprobs", red, f"({length},)")
+    tail = slice(-len(TEXT_AFTER), None)
+    moved = not np.allclose(red.array[tail], blue.array[tail], atol=server.tolerance.logprob)
+    expected = f"others than behind a blue image, {blue.array[tail].round(4)}"
+    expect(moved, "logprobs behind a red image", red, expected)
+
+
+def _data(server: Server, prompt: types.ModelInput, length: int) -> Shown:
+    """A datum with a prompt that is not all text, as a variable of the script."""
     inputs = {
         "target_tokens": types.TensorData(data=[PROMPT[0]] * length, dtype="int64"),
         "weights": types.TensorData(data=[0.0] * length, dtype="float32"),
     }
-    datum = types.Datum(model_input=_prompt(image), loss_fn_inputs=inputs)
-    submit = trainer.client.forward
-    call = server.call(trainer.variable, submit, "forward", [datum], "cross_entropy")
-    message = refused(call.result)
-    if message is None:
-        shape = call.result().show("$.loss_fn_outputs[0]['logprobs'].shape")
-        expect(shape.value == [length], "shape of logprobs", shape, f"[{length}]")
+    columns = ", ".join(f'"{name}": {tensor_source(each)}' for name, each in inputs.items())
+    variable = server.script.variable("data")
+    text = f"types.Datum(model_input={prompt_source(prompt)}, loss_fn_inputs={{{columns}}})"
+    server.script.add(f"{variable} = [{text}]", makes=variable)
+    data = [types.Datum(model_input=prompt, loss_fn_inputs=inputs)]
+    return Shown(data, variable, frozenset({variable}), server.script)
