@@ -242,14 +242,14 @@ def mutants(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def quickstart(session: nox.Session) -> None:
-    """Fine-tune a real 135 M-parameter chat model on this machine, and see it get better."""
+    """Fine-tune a chat model of 135 M parameters on this machine and compare its answers."""
     install(session, PACKAGES)
     session.run("python", "examples/quickstart/quickstart.py", *session.posargs)
 
 
 @nox.session(default=False)
 def smoke(session: nox.Session) -> None:
-    """Do small loops run on the service you name? nox -s smoke -- meta-llama/Llama-3.2-1B."""
+    """Run small loops on the configured service: nox -s smoke -- meta-llama/Llama-3.2-1B."""
     if not {"TINKER_API_KEY", "TINKER_BASE_URL"} & os.environ.keys():
         session.skip("neither TINKER_API_KEY nor TINKER_BASE_URL is set")
     (model,) = session.posargs
@@ -267,7 +267,7 @@ def smoke(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """How fast is it beside its peers? nox -s bench -- engine_training runs one of them."""
+    """Run the benchmarks, or one of them: nox -s bench -- engine_training."""
     install(session, PACKAGES, *group(REPOSITORY, "bench"))
     cache = session.create_tmp()
     smollm2 = session.run("tinker-local", "pull", SMOLLM2, silent=True).strip().splitlines()[-1]
@@ -290,7 +290,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def parity(session: nox.Session) -> None:
-    """Do the renderers write what the vendors' templates write, on the real vocabularies?"""
+    """Compare the renderers with the vendors' templates on the real vocabularies."""
     install(session, local_closure("tinker-render"))
     cache = session.create_tmp()
     session.run("python", "packages/tinker-render/parity/fetch.py", cache)
@@ -299,7 +299,7 @@ def parity(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def opinions(session: nox.Session) -> None:
-    """Do the renderers of others write the same, and is every difference explained?"""
+    """Compare the renderers with those of other libraries, and explain every difference."""
     others = ["tml-renderers==0.2.1", "torch", "renderers==0.1.12", "openai-harmony==0.0.8"]
     install(session, local_closure("tinker-render"), *others)
     cache = session.create_tmp()
@@ -309,7 +309,7 @@ def opinions(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def kills(session: nox.Session) -> None:
-    """Is a run that was killed twenty times, anywhere, the run that was never killed?"""
+    """Kill runs twenty times, anywhere, resume them, and compare them with undisturbed runs."""
     install(session, PACKAGES, *group(MANIFESTS["tinker-sl"], "test"))
     tests = ["packages/tinker-sl/tests/test_resume.py", "packages/tinker-sl/integration"]
     tests += [f"packages/tinker-{name}/integration/test_kill.py" for name in ("rl", "dpo", "evals")]
@@ -318,7 +318,7 @@ def kills(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def browser(session: nox.Session) -> None:
-    """Do the reports work in a real browser? Needs Debian's package chromium."""
+    """Open the reports in a browser. Needs Debian's package chromium."""
     closure = [*local_closure("tinker-evals"), "tinker-local"]
     install(session, closure, *group(MANIFESTS["tinker-evals"], "test"))
     tests = [f"packages/{name}/integration" for name in ("tinker-train", "tinker-evals")]
@@ -327,7 +327,7 @@ def browser(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def sinks(session: nox.Session) -> None:
-    """Does what a run reports arrive in TensorBoard, W&B, Trackio and MLflow?"""
+    """Send the metrics of a run to TensorBoard, W&B, Trackio and MLflow, and read them back."""
     install(session, local_closure("tinker-train"), *group(MANIFESTS["tinker-train"], "sinks"))
     session.run("pytest", "packages/tinker-train/integration/test_real_sinks.py", "-W", "default")
 
@@ -346,7 +346,7 @@ def proto(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
-    """Does the engine withstand ten thousand malformed requests?"""
+    """Send ten thousand malformed requests to the engine."""
     install(session, ["tinker-local"], *group(MANIFESTS["tinker-local"], "test"))
     many = {**ENGINE_THREADS, "TINKER_LOCAL_FUZZ": "2500"}  # for each of five routes
     session.run("pytest", "packages/tinker-local/tests/end_to_end/test_fuzz.py", env=many)
@@ -354,7 +354,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def adapters(session: nox.Session) -> None:
-    """Can the environments of reasoning-gym, textarena and verifiers be trained in?"""
+    """Train in environments of reasoning-gym, textarena and verifiers."""
     extras = MANIFESTS["tinker-rl"]["project"]["optional-dependencies"]
     others = [requirement for extra in extras.values() for requirement in extra]
     install(session, local_closure("tinker-rl"), *group(MANIFESTS["tinker-rl"], "test"), *others)
@@ -363,7 +363,7 @@ def adapters(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def inspect_ai(session: nox.Session) -> None:
-    """Does Inspect AI find our model provider, and run tasks with it on the local engine?"""
+    """Run tasks in Inspect AI with our model provider on the local engine."""
     closure = [*local_closure("tinker-evals"), "tinker-local"]
     install(session, closure, *group(MANIFESTS["tinker-evals"], "inspect"))
     session.run("pytest", f"{INTEGRATION}/test_inspect.py", "-W", "ignore", env=ENGINE_THREADS)
@@ -371,7 +371,7 @@ def inspect_ai(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def lm_eval(session: nox.Session) -> None:
-    """Does lm-evaluation-harness score through us, and agree with our graders?"""
+    """Score tasks in lm-evaluation-harness with our model, and compare its scores with ours."""
     closure = [*local_closure("tinker-evals"), "tinker-local"]
     install(session, closure, *group(MANIFESTS["tinker-evals"], "lm-eval"))
     tests = [f"{INTEGRATION}/test_lm_eval.py", f"{INTEGRATION}/test_agreement.py"]

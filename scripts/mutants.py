@@ -17,7 +17,10 @@ import ast
 import copy
 import gc
 import importlib.util
+import math
 import os
+import resource
+import signal
 import sys
 import time
 import tomllib
@@ -33,6 +36,7 @@ ROOT = Path(__file__).parents[1]
 PRELOADED = ("hypothesis", "numpy", "pytest", "tinker", "torch", "transformers")
 FAST = ("-x", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:unraisableexception")
 AT_ONCE = os.cpu_count() or 1
+LIMIT = 600  # seconds
 SWAPPED = {
     **{ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult},
     **{ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult, ast.Pow: ast.Mult},
@@ -182,11 +186,17 @@ class Mutated(SourceFileLoader, MetaPathFinder):
         return compile(self.tree, self.path, "exec")
 
 
-def start_tests(source: Path, tree: ast.Module, mutant: Mutant | None, tests: list[str]) -> int:
-    """Run the tests of a module in a fork, with a mutant in its place. Return the process's id."""
+def start_tests(
+    source: Path, tree: ast.Module, mutant: Mutant | None, tests: list[str], seconds: int
+) -> int:
+    """Run the tests of a module in a fork, with a mutant in its place. Return the process's id.
+
+    A mutant that loops is ended after `seconds` of processor time.
+    """
     child = os.fork()
     if child:
         return child
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     import pytest
 
     silence = os.open(os.devnull, os.O_RDWR)
@@ -202,33 +212,38 @@ def start_tests(source: Path, tree: ast.Module, mutant: Mutant | None, tests: li
 
 
 def wait_for(child: int, seconds: float) -> int:
-    """The exit code of a process. One that takes longer is killed, and its code is 1."""
+    """The exit code of a process. One that takes longer is killed, and its code is negative."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         finished, status = os.waitpid(child, os.WNOHANG)
         if finished:
             return os.waitstatus_to_exitcode(status)
         time.sleep(0.01)
-    os.kill(child, 9)
-    os.waitpid(child, 0)
-    return 1
+    os.kill(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def processor_seconds() -> float:
+    """The processor time of all tests so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def survivors(source: Path, tests: list[str]) -> tuple[int, list[Mutant]]:
     """The number of mutants of a module, and those with which its tests pass."""
     tree = ast.parse(source.read_text())
-    started = time.monotonic()
-    if wait_for(start_tests(source, tree, None, tests), 600) != 0:
+    before = processor_seconds()
+    if wait_for(start_tests(source, tree, None, tests, LIMIT), LIMIT) != 0:
         raise SystemExit(f"the tests of {source} fail without a mutant: pytest {' '.join(tests)}")
-    limit = 10 + 5 * AT_ONCE * (time.monotonic() - started)
-    found, open_ones, survived = list(mutants(tree)), [], []
+    limit = 5 + 5 * math.ceil(processor_seconds() - before)
+    found, running, survived = list(mutants(tree)), [], []
     for mutant in [*found, *[None] * AT_ONCE]:
-        if len(open_ones) == AT_ONCE or (mutant is None and open_ones):
-            oldest, child = open_ones.pop(0)
-            if wait_for(child, limit) == 0:
+        if len(running) == AT_ONCE or (mutant is None and running):
+            oldest, child = running.pop(0)
+            if wait_for(child, LIMIT) == 0:
                 survived.append(oldest)
         if mutant:
-            open_ones.append((mutant, start_tests(source, tree, mutant, tests)))
+            running.append((mutant, start_tests(source, tree, mutant, tests, limit)))
     return len(found), survived
 
 
