@@ -20,9 +20,8 @@ def test_the_public_names_are_these() -> None:
         ),
         *("PreferenceModel", "RenderError", "Reply", "RewardModel", "Role", "RunDirectoryError"),
         *("TextPart", "ThinkingPart", "TokenizerError", "ToolCall", "ToolSpec"),
-        "UnparsedToolCall",
-        *("as_conversation", "as_message", "datum_from_model_input_weights", "next_token_datum"),
-        "to_openai",
+        *("UnparsedToolCall", "as_conversation", "as_message", "as_tools"),
+        *("datum_from_model_input_weights", "next_token_datum", "strip_reasoning", "to_openai"),
     ]
     assert all(hasattr(tinker_core, name) for name in tinker_core.__all__)
 

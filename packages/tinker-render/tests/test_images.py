@@ -141,8 +141,8 @@ def test_a_model_that_sees_no_images_is_given_none(renderer_of, name):
     [
         (encoded(kind="gif"), "must be PNG or JPEG, not GIF"),
         (b"no image", "cannot identify image"),
-        ("https://example.com/a.png", "never fetched"),
-        ("data:image/png;base64,@@@", "base64 is broken"),
+        ("https://example.com/a.png", "URLs are not fetched"),
+        ("data:image/png;base64,@@@", "base64 of an image is broken"),
         (encoded(900, 3), "aspect ratio"),
     ],
 )

@@ -19,6 +19,8 @@ MESSAGES = [
     {"role": "assistant", "content": "six", "trainable": True},
 ]
 
+PLAIN = [{key: m[key] for key in ("role", "content")} for m in MESSAGES]
+
 
 @pytest.fixture
 def renderer(chatml_tokenizer):
@@ -50,24 +52,26 @@ def trained_text(renderer, messages, what):
     ],
 )
 def test_what_is_trained_on_is_what_was_asked_for(renderer, what, expected):
-    assert trained_text(renderer, MESSAGES, TrainOnWhat(what)) == expected
+    messages = MESSAGES if what == "customized" else PLAIN
+    assert trained_text(renderer, messages, TrainOnWhat(what)) == expected
 
 
 def test_all_tokens_are_all_tokens(renderer):
-    for messages in (MESSAGES, MESSAGES[1:]):
+    for messages in (PLAIN, PLAIN[1:]):
         _, weights = renderer.build_supervised_example(messages, TrainOnWhat.ALL_TOKENS)
         assert weights.all()
 
 
-def test_the_last_assistant_message_is_the_default(renderer):
-    tokens, weights = renderer.build_supervised_example(MESSAGES)
-    other, same = renderer.build_supervised_example(MESSAGES, TrainOnWhat.LAST_ASSISTANT_MESSAGE)
+def test_all_assistant_messages_are_the_default(renderer):
+    tokens, weights = renderer.build_supervised_example(PLAIN)
+    other, same = renderer.build_supervised_example(PLAIN, TrainOnWhat.ALL_ASSISTANT_MESSAGES)
     assert (tokens, weights.tolist()) == (other, same.tolist())
 
 
 def test_a_supervised_example_is_the_prompt_and_what_the_model_would_emit(renderer):
-    prompt = renderer.build_generation_prompt(MESSAGES[:-1]).to_ints()
-    model_input, weights = renderer.build_supervised_example(MESSAGES)
+    prompt = renderer.build_generation_prompt(PLAIN[:-1]).to_ints()
+    last = TrainOnWhat.LAST_ASSISTANT_MESSAGE
+    model_input, weights = renderer.build_supervised_example(PLAIN, last)
     assert model_input.to_ints()[: len(prompt)] == prompt
     assert weights.tolist() == [0] * len(prompt) + [1] * (model_input.length - len(prompt))
     assert model_input.to_ints()[-1] == renderer.get_stop_sequences()[0]

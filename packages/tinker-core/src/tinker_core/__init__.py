@@ -1,4 +1,4 @@
-"""The nouns of post-training on the Tinker API: messages, datums, outcomes, errors."""
+"""Types that the other packages share: messages, datums, outcomes of parsing, errors."""
 
 from tinker_core.datum import Normalisation, datum_from_model_input_weights, next_token_datum
 from tinker_core.errors import (
@@ -21,10 +21,9 @@ from tinker_core.messages import (
     ToolCall,
     ToolSpec,
     UnparsedToolCall,
-    as_conversation,
-    as_message,
-    to_openai,
+    strip_reasoning,
 )
+from tinker_core.openai_format import as_conversation, as_message, as_tools, to_openai
 from tinker_core.outcome import CutShort, Malformed, Outcome, Reply
 from tinker_core.preference import Comparison, PreferenceModel, RewardModel
 
@@ -56,7 +55,9 @@ __all__ = [
     "UnparsedToolCall",
     "as_conversation",
     "as_message",
+    "as_tools",
     "datum_from_model_input_weights",
     "next_token_datum",
+    "strip_reasoning",
     "to_openai",
 ]

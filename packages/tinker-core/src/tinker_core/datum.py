@@ -1,4 +1,4 @@
-"""Tokens and per-token numbers to the SDK's `Datum`: the shift by one happens here alone."""
+"""Tokens and per-token numbers to a `tinker.Datum`. The shift by one token happens only here."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ none       not at all: a sum, which grows with batch and length
 
 
 def next_token_datum(tokens: Sequence[int], **per_token: ArrayLike) -> tinker.Datum:
-    """A datum that predicts each token from those before it.
+    """A datum that predicts each token from the tokens before it.
 
-    `tokens` and every keyword (`weights`, `logprobs`, `advantages`, ...) have shape (T,) and speak
-    of the same token at the same index; the first one is never predicted, so its numbers are left
-    out. The result has N = T - 1 rows. Raises DataError below two tokens, at a length that does not
-    match, and at a number that is not finite.
+    `tokens` and every keyword (`weights`, `logprobs`, `advantages`, ...) have shape (T,), and the
+    values at one index belong to one token. The first token is never predicted: its values are
+    dropped, and the result has N = T - 1 rows. Raises DataError for fewer than two tokens, for a
+    length that does not match, and for a number that is not finite.
     """
     return _shifted(tinker.ModelInput.from_ints(list(tokens)), per_token)
 
@@ -40,11 +40,11 @@ def datum_from_model_input_weights(
 ) -> tinker.Datum:
     """A cross-entropy datum from a rendered conversation.
 
-    `weights` has shape (T,), T being `model_input.length`: how much the loss counts each token.
-    A sequence over `max_length` tokens is cut from the right; an image is dropped whole, and so are
-    images that end up last. `reduction="mean"` divides the weights by their sum, so that the loss
-    summed over the datum is a mean over its tokens. Raises DataError when no token with a weight is
-    left to train on.
+    `weights` has shape (T,), where T is `model_input.length`: the factor of each token in the loss.
+    A sequence longer than `max_length` tokens is cut from the right; an image is dropped whole, and
+    so is an image that becomes the last chunk. `reduction="mean"` divides the weights by their sum:
+    the loss summed over the datum is then a mean over its tokens. Raises DataError if no token with
+    a weight is left.
     """
     weights_T = np.asarray(weights, dtype=np.float32)
     if weights_T.shape != (model_input.length,):
@@ -75,7 +75,7 @@ def _cut(model_input: tinker.ModelInput, max_length: int) -> tinker.ModelInput:
 
 
 def _shifted(model_input: tinker.ModelInput, per_token: dict[str, ArrayLike]) -> tinker.Datum:
-    """Inputs without their last token, targets without their first; an image's targets are 0."""
+    """Inputs without the last token, targets without the first; the targets of an image are 0."""
     length = model_input.length
     if length < 2:
         raise DataError(f"a datum needs at least two tokens, not {length}")

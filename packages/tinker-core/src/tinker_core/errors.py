@@ -1,22 +1,24 @@
-"""Everything that our packages raise on purpose.
+"""The exceptions of all packages.
 
 PostTrainingError
 ├── ConfigError (ValueError)        a setting that cannot be used
-│   └── TokenizerError              a model whose tokenizer is nowhere to be found
+│   └── TokenizerError              a model without a tokenizer in any known place
 ├── DataError (ValueError)          a row, message or datum that cannot be used; knows its place
+│   └── JsonError                   text that is not JSON, a value that JSON cannot express
 ├── RenderError (ValueError)        a conversation that a renderer cannot express
 ├── EngineError (RuntimeError)      no engine, or an engine that cannot do what was asked
-├── CheckpointError (RuntimeError)  a checkpoint that is not there or does not fit
+├── CheckpointError (RuntimeError)  a checkpoint that is missing or does not fit
 └── RunDirectoryError (RuntimeError) a run directory that is taken, missing or damaged
 """
 
 from __future__ import annotations
 
 from os import PathLike
+from typing import Literal
 
 
 class PostTrainingError(Exception):
-    """The root: `except PostTrainingError` catches whatever our packages raise on purpose."""
+    """The base class: `except PostTrainingError` catches every exception of these packages."""
 
 
 class ConfigError(PostTrainingError, ValueError):
@@ -24,11 +26,11 @@ class ConfigError(PostTrainingError, ValueError):
 
 
 class TokenizerError(ConfigError):
-    """A model whose tokenizer is nowhere to be found."""
+    """No tokenizer of a model was found in any known place."""
 
 
 class DataError(PostTrainingError, ValueError):
-    """Data that cannot be used, and where it is: `file:row: field: what is wrong`.
+    """Data that cannot be used. The message is `file:row: field: problem`.
 
     Rows count from 1, as editors count lines.
     """
@@ -52,7 +54,7 @@ class DataError(PostTrainingError, ValueError):
         return ": ".join(part for part in (place, self.field, self.problem) if part)
 
     def at(self, *, file: str | PathLike[str] | None = None, row: int | None = None) -> DataError:
-        """The same problem with its place filled in where it was not known yet."""
+        """The same error with the file and row filled in where they were not known yet."""
         return DataError(
             self.problem,
             file=self.file if self.file is not None else file,
@@ -61,7 +63,7 @@ class DataError(PostTrainingError, ValueError):
         )
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Survive the way back from a worker process."""
+        """Pickle with all fields: the error crosses process boundaries."""
         return _data_error, (self.problem, self.file, self.row, self.field)
 
 
@@ -69,8 +71,27 @@ def _data_error(problem: str, file: str | None, row: int | None, field: str | No
     return DataError(problem, file=file, row=row, field=field)
 
 
+Feature = Literal["reasoning", "tools", "images"]
+
+
 class RenderError(PostTrainingError, ValueError):
-    """A conversation that a renderer cannot express."""
+    """A conversation that a renderer cannot express.
+
+    `lacks` names the feature of the conversation that the format has no form for, if that is the
+    reason.
+    """
+
+    def __init__(self, problem: str, *, lacks: Feature | None = None) -> None:
+        self.lacks = lacks
+        super().__init__(problem)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with all fields: the error crosses process boundaries."""
+        return _render_error, (str(self), self.lacks)
+
+
+def _render_error(problem: str, lacks: Feature | None) -> RenderError:
+    return RenderError(problem, lacks=lacks)
 
 
 class EngineError(PostTrainingError, RuntimeError):
@@ -78,7 +99,7 @@ class EngineError(PostTrainingError, RuntimeError):
 
 
 class CheckpointError(PostTrainingError, RuntimeError):
-    """A checkpoint that is not there or does not fit."""
+    """A checkpoint that is missing or does not fit."""
 
 
 class RunDirectoryError(PostTrainingError, RuntimeError):

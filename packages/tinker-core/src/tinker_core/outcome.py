@@ -1,4 +1,4 @@
-"""What came of parsing a model's tokens: three cases to match on, never a truth value."""
+"""The outcome of parsing sampled tokens: `Reply`, `CutShort` or `Malformed`, to match on."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class Reply:
 
 @frozen
 class CutShort:
-    """The tokens end before the turn does, as when `max_tokens` ran out."""
+    """The tokens end before the turn, usually because `max_tokens` was reached."""
 
     message: Message
-    """What there is of it."""
+    """The message as far as it was sampled."""
 
 
 @frozen
 class Malformed:
-    """The turn ended, but not in the shape that the renderer's family uses."""
+    """The turn ended, but it is not in the format of the renderer's model family."""
 
     message: Message
-    """The best reading of it."""
+    """The message as far as it could be read."""
     reason: str
 
 

@@ -1,4 +1,4 @@
-"""Two responses beside each other, and what can judge them: a model, a person, a rule."""
+"""Two responses to one prompt, and the interfaces of models that judge responses."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Protocol
 
 from attrs import evolve, field, frozen
 
-from tinker_core.messages import Message, as_conversation
+from tinker_core.messages import Message
+from tinker_core.openai_format import as_conversation
 
 
 @frozen(kw_only=True)
 class Comparison:
-    """Two responses to one prompt, neither of them better yet."""
+    """Two responses to one prompt, not judged yet."""
 
     prompt: tuple[Message, ...] = field(converter=as_conversation)
     first: tuple[Message, ...] = field(converter=as_conversation)
@@ -19,12 +20,12 @@ class Comparison:
 
     @property
     def swapped(self) -> Comparison:
-        """The same in the other order."""
+        """The comparison with the responses exchanged."""
         return evolve(self, first=self.second, second=self.first)
 
 
 class PreferenceModel(Protocol):
-    """Something that judges two responses."""
+    """The interface of a model that judges two responses."""
 
     async def prefer(self, comparison: Comparison) -> float:
         """The probability that the first response is the better one, 0 to 1; 0.5 is a tie."""
@@ -32,8 +33,8 @@ class PreferenceModel(Protocol):
 
 
 class RewardModel(Protocol):
-    """Something that judges one response."""
+    """The interface of a model that judges one response."""
 
     async def reward(self, prompt: tuple[Message, ...], response: tuple[Message, ...]) -> float:
-        """How good the response is; of any scale, higher is better."""
+        """The reward of the response, on any scale; higher is better."""
         ...

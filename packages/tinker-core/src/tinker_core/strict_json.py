@@ -14,12 +14,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from tinker_core.errors import PostTrainingError
+from tinker_core.errors import DataError
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class JsonError(PostTrainingError, ValueError):
+class JsonError(DataError):
     """Text that is not JSON, or a value that JSON cannot express."""
 
 
@@ -40,6 +40,25 @@ def parse_json(text: str | bytes) -> Any:
     if _may_hold_surrogates(decoded) and (found := _SURROGATE.search(_write(value))):
         raise JsonError(f"unpaired surrogate {found[0]!r}")
     return value
+
+
+def members(text: str) -> dict[str, str]:
+    """The members of a JSON object: the JSON text of each value by its key. Raises JsonError."""
+    if not isinstance(parse_json(text), dict):
+        raise JsonError(f"not a JSON object: {text:.80}")
+    found: dict[str, str] = {}
+    at = text.index("{") + 1
+    while (start := _behind_space(text, at)) < len(text) and text[start] == '"':
+        key, stop = _DECODER.raw_decode(text, start)
+        start = _behind_space(text, text.index(":", stop) + 1)
+        _, stop = _DECODER.raw_decode(text, start)
+        found[key] = text[start:stop]
+        at = _behind_space(text, stop) + 1  # behind a comma or the closing brace
+    return found
+
+
+def _behind_space(text: str, at: int) -> int:
+    return len(text) - len(text[at:].lstrip(" \t\n\r"))
 
 
 def to_json(value: object, *, indent: int | None = None) -> str:

@@ -2,7 +2,7 @@
 
 from tinker_render.format.interface import Format
 from tinker_render.images import get_image_processor
-from tinker_render.lineup import LINEUP, Family, get_recommended_renderer_name
+from tinker_render.lineup import LINEUP, Family, find_family, get_recommended_renderer_name
 from tinker_render.parsing.reply_stream import (
     Delta,
     ReplyStream,
@@ -20,9 +20,10 @@ from tinker_render.registry import (
 from tinker_render.rendered import PlacedImage, Rendered
 from tinker_render.renderer import NoBridge, Renderer
 from tinker_render.tokenizer.load import get_tokenizer
-from tinker_render.train_on_what import TrainOnWhat
+from tinker_render.train_on_what import DEFAULT_TRAIN_ON_WHAT, TrainOnWhat
 
 __all__ = [
+    "DEFAULT_TRAIN_ON_WHAT",
     "LINEUP",
     "Delta",
     "Family",
@@ -36,6 +37,7 @@ __all__ = [
     "ThinkingDelta",
     "ToolCallDelta",
     "TrainOnWhat",
+    "find_family",
     "get_image_processor",
     "get_recommended_renderer_name",
     "get_renderer",

@@ -1,4 +1,4 @@
-"""Images of messages: encoded as they came, with the number of tokens that each becomes."""
+"""Images of messages: the bytes as given, with the number of tokens of each image."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from attrs import frozen
 from tinker.types import ImageChunk
 
 from tinker_core import ConfigError, ImagePart, Message, TextPart
-from tinker_render.format.message_text import refuse
-from tinker_render.segments import Stream
+from tinker_render.format.message_text import refuse, refuse_reasoning
+from tinker_render.segments import SegmentWriter
 
 _FORMATS: dict[str | None, Literal["png", "jpeg"]] = {"PNG": "png", "JPEG": "jpeg"}
 
@@ -23,7 +23,7 @@ _FORMATS: dict[str | None, Literal["png", "jpeg"]] = {"PNG": "png", "JPEG": "jpe
 def get_image_processor(model_name: str) -> Any:
     """The image processor of a model, from a folder or from the Hugging Face hub.
 
-    Raises ConfigError where there is none.
+    Raises ConfigError if there is none.
     """
     from transformers import AutoImageProcessor
 
@@ -36,35 +36,35 @@ def get_image_processor(model_name: str) -> Any:
 
 @frozen
 class Images:
-    """How a family writes images, and who knows how many tokens each becomes."""
+    """The markup around images in a family, and the processor that counts their tokens."""
 
     family: str
     bounds: tuple[str, str]
-    """Markup before and behind an image."""
+    """Markup in front of an image and behind it."""
     processor: Any
-    """The model's image processor, its name to load it by, or None; only an image asks for it."""
+    """The image processor of the model, the model name to load it by, or None for texts alone."""
 
-    def write(self, stream: Stream, index: int, message: Message) -> None:
-        """The texts and images of a message. Raises RenderError for what is neither."""
-        for part in message.content:
+    def write(self, writer: SegmentWriter, index: int, message: Message) -> None:
+        """Write the texts and images of a message. Raises RenderError for other parts."""
+        for part in message.content or (TextPart(""),):
             match part:
                 case TextPart(text):
-                    stream.text(text)
+                    writer.text(text)
                 case ImagePart(image):
-                    stream.mark(self.bounds[0])
-                    stream.image(self._chunk(index, message, image))
-                    stream.mark(self.bounds[1])
+                    writer.markup(self.bounds[0])
+                    writer.image(self._chunk(index, message, image))
+                    writer.markup(self.bounds[1])
                 case _:
-                    raise refuse(index, message, f"{self.family} has no form for reasoning here")
+                    raise refuse_reasoning(index, message, self.family)
 
     def _chunk(self, index: int, message: Message, image: bytes | str) -> ImageChunk:
         if self.processor is None:
             call = f"get_renderer({self.family!r}, tokenizer, get_image_processor(model))"
-            raise refuse(index, message, f"an image takes an image processor: {call}")
+            raise refuse(index, message, f"an image needs an image processor: {call}")
         try:
             pillow = import_module("PIL.Image")
         except ImportError as error:
-            raise ConfigError("images take Pillow: pip install tinker-render[images]") from error
+            raise ConfigError("images need Pillow: pip install tinker-render[images]") from error
         try:
             data = _encoded(image)
             with pillow.open(BytesIO(data)) as picture:
@@ -87,22 +87,22 @@ def _encoded(image: bytes | str) -> bytes:
     head, _, data = image.partition(",")
     if not (head.startswith("data:") and head.endswith(";base64")):
         raise ValueError(
-            f"an image is bytes or a data: URL in base64, never fetched: {image!r:.80}"
+            f"an image is bytes or a data: URL in base64; URLs are not fetched: {image!r:.80}"
         )
     try:
         return base64.b64decode(data, validate=True)
     except binascii.Error as error:
-        raise ValueError(f"an image whose base64 is broken: {error}") from error
+        raise ValueError(f"the base64 of an image is broken: {error}") from error
 
 
 def _token_count(processor: Any, picture: Any) -> int:
-    """As the processor counts by size, without touching a pixel. `picture` is one of Pillow's."""
+    """The number of tokens by the size of the image, a `PIL.Image`; no pixel is decoded."""
     if isinstance(processor, str):
         processor = get_image_processor(processor)
     width, height = picture.size
     if hasattr(processor, "get_number_of_image_patches"):  # transformers' own
         patches = processor.get_number_of_image_patches(height, width, {})
         return int(patches // processor.merge_size**2)
-    if hasattr(processor, "get_resize_config"):  # Kimi's, which lies beside its weights
+    if hasattr(processor, "get_resize_config"):  # Kimi's, which is published beside the weights
         return int(processor.get_resize_config({"type": "image", "image": picture})["num_tokens"])
-    raise ConfigError(f"{type(processor).__name__} does not tell how many tokens an image takes")
+    raise ConfigError(f"{type(processor).__name__} does not tell how many tokens an image has")

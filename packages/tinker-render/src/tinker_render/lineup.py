@@ -1,4 +1,4 @@
-"""The model lineup: families, what they are, and which renderer they were trained with."""
+"""The line-up of models: families, their kind, their context and their renderer."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Kind = Literal["base", "chat", "hybrid", "reasoning", "vision"]
 
 @frozen
 class Family:
-    """Models that share a chat format. `pattern` is a model's name, `*` for any letters."""
+    """Models that share a chat format. `pattern` is a model name; `*` stands for any letters."""
 
     pattern: str
     kind: Kind
-    """`hybrid` models think or do not, as they are asked."""
+    """`hybrid` models answer with reasoning or without, as the prompt asks."""
     context: int
-    """Tokens that fit into the model."""
+    """Length of the context in tokens."""
     renderer: str
 
 
@@ -56,14 +56,20 @@ LINEUP = (
     Family("nvidia/*Nemotron-3-*", "hybrid", 262_144, "nemotron3"),
     Family("openai/gpt-oss-*", "reasoning", 131_072, "gpt_oss_no_sysprompt"),
 )
-"""The first family whose pattern fits is a model's."""
+"""The family of a model is the first whose pattern matches."""
 
 
 def get_recommended_renderer_name(model_name: str) -> str:
-    """The renderer that a model was trained with; `template` for a model that is not in `LINEUP`.
+    """The renderer that a model was trained with; `template` for a model outside of `LINEUP`.
 
-    That one follows the tokenizer's own chat template, and refuses where it cannot.
+    `template` follows the chat template of the tokenizer and refuses what it cannot follow.
     """
+    family = find_family(model_name)
+    return "template" if family is None else family.renderer
+
+
+def find_family(model_name: str) -> Family | None:
+    """The family of a model in `LINEUP`; a suffix behind a colon is ignored."""
     name = model_name.split(":")[0].lower()
-    fitting = (family for family in LINEUP if fnmatch(name, family.pattern.lower()))
-    return next((family.renderer for family in fitting), "template")
+    matching = (family for family in LINEUP if fnmatch(name, family.pattern.lower()))
+    return next(matching, None)

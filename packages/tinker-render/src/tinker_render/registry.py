@@ -1,4 +1,4 @@
-"""Renderers by name: ours, those of installed packages, and those a program registers."""
+"""Renderers by name: built in, of installed packages, and registered by a program."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Factory = Callable[["PreTrainedTokenizerBase", Any], Renderer]
-"""Makes a renderer of a tokenizer and an image processor, its model's name, or None."""
+"""Makes a renderer from a tokenizer, and an image processor, a model name, or None."""
 
 ENTRY_POINTS = "tinker.renderers"
-"""Group of factories, each under the name of its renderer."""
+"""Entry-point group of factories, each under the name of its renderer."""
 
 FORMATS = {
     "chatml": "families.chatml:smollm2",
@@ -66,7 +66,7 @@ FORMATS = {
     "qwen3_8_low_reasoning": "families.qwen3_5:qwen3_8_low",
     "qwen3_8_disable_thinking": "families.qwen3_5:qwen3_8_disable_thinking",
 }
-"""Name of a renderer: module and function that makes its format."""
+"""Name of a renderer -> the module and function that make its format."""
 
 _registered: dict[str, Factory] = {}
 
@@ -74,11 +74,11 @@ _registered: dict[str, Factory] = {}
 def get_renderer(
     name: str, tokenizer: PreTrainedTokenizerBase, image_processor: object | None = None
 ) -> Renderer:
-    """The renderer of that name, or, for `auto`, the one that fits the tokenizer's model.
+    """The renderer of that name; `auto` is the one for the model of the tokenizer.
 
-    A vision model's first image asks for `image_processor`: the model's own, or the model's name,
-    which it is then loaded by.
-    Raises ConfigError for an unknown one, and for a tokenizer that lacks its control tokens.
+    `image_processor` is that of a vision model, or the model name to load it by when a message has
+    an image. Raises ConfigError for an unknown name, and for a tokenizer without the control tokens
+    of the format.
     """
     if name == "auto":
         name = get_recommended_renderer_name(tokenizer.name_or_path)
@@ -99,25 +99,27 @@ def get_renderer(
 
 
 def renderer_for(model: str, name: str | None = None) -> Renderer:
-    """The renderer of that name, or the one that the model was trained with, on its tokenizer."""
-    return get_renderer(name or get_recommended_renderer_name(model), get_tokenizer(model), model)
+    """The renderer of that name with the tokenizer of the model; the recommended one for `auto`."""
+    named = name is not None and name != "auto"
+    chosen = name if named else get_recommended_renderer_name(model)
+    return get_renderer(str(chosen), get_tokenizer(model), model)
 
 
 def register_renderer(name: str, factory: Factory) -> None:
-    """Make a renderer known in this process. Raises ConfigError if the name is taken."""
+    """Register a renderer in this process. Raises ConfigError if the name is taken."""
     if name in renderer_names():
         raise ConfigError(f"a renderer {name!r} exists already")
     _registered[name] = factory
 
 
 def unregister_renderer(name: str) -> None:
-    """Forget a registered renderer. Raises ConfigError if there is none of that name."""
+    """Remove a registered renderer. Raises ConfigError if there is none of that name."""
     if name not in _registered:
         raise ConfigError(f"no renderer {name!r} was registered")
     del _registered[name]
 
 
 def renderer_names() -> list[str]:
-    """Every name that `get_renderer` takes."""
+    """All names of renderers, beside `auto`."""
     installed = [entry_point.name for entry_point in entry_points(group=ENTRY_POINTS)]
     return sorted({*FORMATS, *installed, *_registered})

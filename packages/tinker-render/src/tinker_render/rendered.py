@@ -1,4 +1,4 @@
-"""A rendered conversation: tokens that know their origin."""
+"""A rendered conversation: tokens with their origin."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Rendered:
     """A conversation of T tokens and the origin of each. All columns have shape (T,)."""
 
     tokens: NDArray[np.int64]
-    """Token ids; 0 where an image stands."""
+    """Token ids; 0 at the positions of an image."""
     message: NDArray[np.int64]
-    """Index of the message, -1 for what belongs to none (a BOS token, a default system prompt)."""
+    """Index of the message; -1 for tokens of no message (BOS, default system prompt)."""
     content: NDArray[np.bool_]
-    """What a message says, the end of its turn included; not the header around it."""
+    """The token is part of the content of the message or the end of its turn, not of its header."""
     sampled: NDArray[np.bool_]
-    """The model would emit it."""
+    """The model emits the token."""
     images: tuple[PlacedImage, ...] = ()
 
     def cut(self, length: int) -> Rendered:
-        """The first `length` tokens; an image that does not fit whole must not be cut."""
+        """The first `length` tokens. The cut must not go through an image."""
         return Rendered(
             tokens=self.tokens[:length],
             message=self.message[:length],
@@ -43,7 +43,7 @@ class Rendered:
 
     @property
     def model_input(self) -> tinker.ModelInput:
-        """The tokens and images as the SDK takes them; no chunk is empty."""
+        """The tokens and images as chunks of the SDK; no chunk is empty."""
         chunks: list[tinker.ModelInputChunk] = []
         at = 0
         for image in self.images:

@@ -1,4 +1,4 @@
-"""The renderer: one format and one tokenizer, and everything that a loop asks of them."""
+"""The renderer: prompts, supervised examples and parsing with one format and one tokenizer."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from attrs import field, frozen
 from numpy.typing import NDArray
 
 from tinker_core import (
-    CutShort,
-    Malformed,
     Message,
     Outcome,
     RenderError,
@@ -21,21 +19,21 @@ from tinker_core import (
     Role,
     ToolSpec,
     as_conversation,
+    as_tools,
 )
 from tinker_render.format.chat import Chat
-from tinker_render.format.interface import (
-    Format,
-    emitted,
-    write_chat,
-    write_messages,
-    write_opening,
-)
+from tinker_render.format.interface import Format, write_chat, write_messages
+from tinker_render.parsing.reply_parser import ReplyParser
 from tinker_render.parsing.reply_stream import Delta, ReplyStream
 from tinker_render.rendered import Rendered
-from tinker_render.segments import Segment
-from tinker_render.tokenizer.codec import Codec, Marker, Piece
-from tinker_render.tools.json_calls import as_tools
-from tinker_render.train_on_what import TrainOnWhat, loss_weights, trained_messages
+from tinker_render.segments import Segment, as_emitted, emission, opening
+from tinker_render.tokenizer.codec import Codec
+from tinker_render.train_on_what import (
+    DEFAULT_TRAIN_ON_WHAT,
+    TrainOnWhat,
+    loss_weights,
+    trained_messages,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -43,22 +41,23 @@ if TYPE_CHECKING:
 Messages = Sequence[Message | Mapping[str, Any]]
 Tools = Sequence[ToolSpec | Mapping[str, Any]]
 Example = tuple[tinker.ModelInput, NDArray[np.float32]]
+"""Tokens and their loss weights, shape (T,)."""
 
 
 @frozen
 class NoBridge:
-    """Why a sampled turn cannot be gone on from: the next prompt has to be rendered as a whole."""
+    """Why the next prompt cannot extend the sampled tokens and must be rendered again."""
 
     reason: str
 
 
 @frozen(kw_only=True, eq=False)
 class Renderer:
-    """Chat messages to tokens and back.
+    """Renders chat messages to tokens and parses sampled tokens.
 
-    Messages are `Message` values or dictionaries of the OpenAI chat format, tools `ToolSpec` values
-    or the OpenAI ones. Every method raises DataError for a message that is none, and RenderError
-    for one that the format cannot express.
+    Messages are `Message` values or dictionaries of the OpenAI chat format; tools are `ToolSpec`
+    values or dictionaries. Every method raises DataError for an invalid message, and RenderError
+    for a message that the format has no form for.
     """
 
     name: str
@@ -67,10 +66,10 @@ class Renderer:
     codec: Codec = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "codec", Codec(self.tokenizer, self.format.markers))
+        object.__setattr__(self, "codec", Codec(self.tokenizer, self.format.control_tokens))
 
     def render(self, messages: Messages, *, tools: Tools = ()) -> Rendered:
-        """The whole conversation as the family writes it."""
+        """Render the whole conversation."""
         chat = Chat([*as_conversation(messages)], as_tools(tools))
         return self.codec.render(chain.from_iterable(write_chat(self.format, chat)))
 
@@ -82,33 +81,34 @@ class Renderer:
         *,
         tools: Tools = (),
     ) -> tinker.ModelInput:
-        """The conversation up to the first token of the next message, which `role` is to write.
+        """Render the conversation up to the first token of the next message, which has `role`.
 
-        `prefill` is text that this message begins with.
+        `prefill` is text that this message begins with. A supervised example that ends with a
+        message of this role begins with the same tokens.
         """
-        chat = Chat([*as_conversation(messages)], as_tools(tools))
-        written = [*write_chat(self.format, chat), write_opening(self.format, chat, role)]
-        # in pieces as if the model had emitted it
-        begun = Segment(prefill or "", markup=False, message=len(chat), content=True, sampled=True)
+        chat = Chat([*as_conversation(messages)], as_tools(tools)).prompt(role)
+        written = write_chat(self.format, chat)
+        last = len(chat) - 1
+        begun = Segment(prefill or "", markup=False, message=last, content=True, sampled=True)
         return self.codec.render(chain(*written, [begun])).model_input
 
     def build_supervised_example(
         self,
         messages: Messages,
-        train_on_what: TrainOnWhat = TrainOnWhat.LAST_ASSISTANT_MESSAGE,
+        train_on_what: TrainOnWhat = DEFAULT_TRAIN_ON_WHAT,
         *,
         tools: Tools = (),
     ) -> Example:
-        """The conversation and its loss weights, shape (T,), up to the last token to train on.
+        """The conversation and its loss weights, up to the last token to train on.
 
-        Raises DataError when there is no message to train on, and RenderError when one sequence
-        cannot train on all of them (see `build_supervised_examples`).
+        Raises DataError if there is no message to train on, and RenderError if one sequence cannot
+        train on all of them (see `build_supervised_examples`).
         """
         first, *more = self.build_supervised_examples(messages, train_on_what, tools=tools)
         if more:
             raise RenderError(
-                f"{self.name} shows earlier turns otherwise than the model emitted them: with"
-                f" {TrainOnWhat(train_on_what).value} this conversation takes {1 + len(more)}"
+                f"{self.name} writes earlier turns differently from how the model emitted them:"
+                f" with {TrainOnWhat(train_on_what).value} this conversation takes {1 + len(more)}"
                 " examples; call build_supervised_examples"
             )
         return first
@@ -116,15 +116,15 @@ class Renderer:
     def build_supervised_examples(
         self,
         messages: Messages,
-        train_on_what: TrainOnWhat = TrainOnWhat.LAST_ASSISTANT_MESSAGE,
+        train_on_what: TrainOnWhat = DEFAULT_TRAIN_ON_WHAT,
         *,
         tools: Tools = (),
     ) -> list[Example]:
-        """As few examples as train on every chosen message once, each as the model would emit it.
+        """The fewest examples that train once on every chosen message, as the model emits it.
 
-        One, where each turn of the model extends the last. Where the format rewrites earlier turns
-        (it drops their reasoning), there is one for every run of turns that it leaves alone.
-        Raises DataError when there is no message to train on.
+        This is one example if every turn of the model extends the one before. If the format
+        rewrites earlier turns (drops their reasoning), it is one example for every run of turns
+        that are written the same. Raises DataError if there is no message to train on.
         """
         conversation, specs = as_conversation(messages), as_tools(tools)
         what = TrainOnWhat(train_on_what)
@@ -133,63 +133,47 @@ class Renderer:
         for last, segments in self._sequences(conversation, specs, chosen):
             rendered = self.codec.render(chain.from_iterable(segments))
             weights = loss_weights(rendered, [i for i in chosen if done < i <= last], what)
-            length = int(np.flatnonzero(weights)[-1]) + 1  # the rest cannot change the loss
+            length = int(np.flatnonzero(weights)[-1]) + 1  # later tokens do not affect the loss
             examples.append((rendered.cut(length).model_input, weights[:length]))
             done = last
         return examples
 
     def get_stop_sequences(self) -> list[int] | list[str]:
-        """What ends a sampled turn, for `tinker.SamplingParams(stop=...)`."""
+        """The stop sequences of a turn, for `tinker.SamplingParams(stop=...)`."""
         ids = self.codec.ids
         if all(stop in ids for stop in self.format.stop):
             return [ids[stop] for stop in self.format.stop]
         return list(self.format.stop)
 
     def parse_response(self, tokens: Sequence[int], *, tools: Tools = ()) -> Outcome:
-        """The message in sampled tokens, the stop sequence included if the model got that far.
+        """Parse sampled tokens, with the stop sequence if the model emitted it.
 
-        `tools` are those of the prompt, for notations that do not write down an argument's type.
+        `tools` are those of the prompt, for notations that do not mark the type of an argument. Any
+        tokens have an outcome; only invalid `tools` raise DataError.
         """
-        turn, ended, rest = self.end_of_turn(self.codec.pieces(tokens))
-        outcome = self.format.read(turn, as_tools(tools))
-        if not ended:
-            return CutShort(outcome.message)
-        if rest and isinstance(outcome, Reply):
-            return Malformed(outcome.message, "it goes on after the end of the turn")
-        return outcome
+        return self._parser.parse(tokens, as_tools(tools))
 
     def parse_response_streaming(
         self, tokens: Iterable[int], *, tools: Tools = ()
     ) -> Iterator[Delta | Outcome]:
-        """The same while it is sampled: deltas as soon as they are certain, last the outcome.
+        """Parse tokens while they are sampled: certain deltas at once, the outcome at the end.
 
-        For tokens that do not come from an iterable there is `ReplyStream`.
+        Use `reply_stream` for tokens that do not come from an iterable.
         """
-        stream = ReplyStream(self, as_tools(tools))
+        stream = self.reply_stream(tools=tools)
         for token in tokens:
             yield from stream.feed([token])
         rest, outcome = stream.finish()
         yield from rest
         yield outcome
 
-    def end_of_turn(self, pieces: Sequence[Piece]) -> tuple[list[Piece], bool, list[Piece]]:
-        """What stands before the first stop or end of text, whether there is one, what follows.
+    def reply_stream(self, *, tools: Tools = ()) -> ReplyStream:
+        """A parser that is fed with tokens as they are sampled."""
+        return ReplyStream(self._parser, as_tools(tools))
 
-        For whoever reads a format's pieces; `parse_response` is what others want.
-        """
-        ends = {*self.format.stop, self.tokenizer.eos_token}
-        texts = [stop for stop in self.format.stop if stop not in self.codec.ids]
-        for i, piece in enumerate(pieces):
-            if isinstance(piece, Marker):
-                if piece.text in ends:
-                    return [*pieces[:i]], True, [*pieces[i + 1 :]]
-                continue
-            for stop in texts:
-                before, found, after = piece.partition(stop)
-                if found:
-                    rest = [after] if after else []
-                    return [*pieces[:i], before], True, [*rest, *pieces[i + 1 :]]
-        return list(pieces), False, []
+    @property
+    def _parser(self) -> ReplyParser:
+        return ReplyParser(self.codec, self.format)
 
     def bridge(
         self,
@@ -199,35 +183,35 @@ class Renderer:
         *,
         tools: Tools = (),
     ) -> list[int] | NoBridge:
-        """What comes behind `sampled` so that `messages`, the reply and `following` are a prompt.
+        """Tokens to append after `sampled` to form the next prompt.
 
-        Prompt, reply and these tokens are then the next generation prompt: what the model emitted
-        stays to the token, and nothing of it is rendered again. `messages` is the prompt's
-        conversation; of it only those are looked at that the format may write otherwise now.
-        Where the family would show the reply otherwise than it was emitted, or the reply did not
-        end, there is no bridge.
+        The prompt for `messages`, the `sampled` reply and these tokens are then the prompt for
+        `messages`, the reply and `following`, with the tokens of the reply unchanged. Of `messages`
+        only those are read that the format may write differently now. There is no bridge if the
+        format writes the reply differently from how it was emitted, or if the reply did not end.
         """
         outcome = self.parse_response(sampled, tools=tools)
         if not isinstance(outcome, Reply):
             return NoBridge(f"the reply is {type(outcome).__name__}")
-        spoken = Chat([*messages, outcome.message], as_tools(tools))
-        settled = self.format.settled(spoken)
-        whole = Chat([*spoken.given, *as_conversation(following)], spoken.tools)
+        replied = Chat([*messages, outcome.message], as_tools(tools))
+        stable = self.format.stable_prefix(replied)
+        whole = Chat([*replied.given, *as_conversation(following)], replied.tools).prompt(
+            "assistant"
+        )
         reply, *new = write_messages(self.format, whole, range(len(messages), len(whole)))
-        turn = emitted(reply)
-        if settled < len(spoken):
-            earlier = write_messages(self.format, whole, range(settled, len(messages)))
-            *before, last = write_messages(self.format, spoken, range(settled, len(spoken)))
-            if [*earlier, turn] != [*before, emitted(last)]:
-                problem = "shows the reply otherwise once the conversation goes on"
+        turn = emission(reply)
+        if stable < len(replied):
+            earlier = write_messages(self.format, whole, range(stable, len(messages)))
+            *before, last = write_messages(self.format, replied, range(stable, len(replied)))
+            if [*earlier, turn] != [*before, emission(last)]:
+                problem = "writes the reply differently once the conversation continues"
                 return NoBridge(f"{self.name} {problem}")
-        opening = write_opening(self.format, whole, "assistant")
-        rendered = self.codec.render(chain(reply[len(turn) :], *new, opening))
+        rendered = self.codec.render(chain(reply[len(turn) :], *new))
         tokens: list[int] = rendered.tokens.tolist()
         return tokens
 
     def extends(self, messages: Messages) -> bool:
-        """Whether one sequence of tokens holds every turn of the model just as it was emitted."""
+        """Whether one token sequence contains every turn of the model as it was emitted."""
         conversation = as_conversation(messages)
         chosen = [i for i, message in enumerate(conversation) if message.role == "assistant"]
         return len(self._sequences(conversation, (), chosen)) <= 1
@@ -235,21 +219,49 @@ class Renderer:
     def _sequences(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec], chosen: Sequence[int]
     ) -> list[tuple[int, list[list[Segment]]]]:
-        """Index of the last message and segments of each sequence to train on, in order.
+        """The sequences that train on the chosen messages, in order.
 
-        A list of segments for what stands before the messages, and one for each of them.
+        Each is the index of its last message, and the segments in front of the messages followed by
+        those of each message. A message is trained on in the sequence of a later one if the history
+        that its prompt shows, and its own tokens, are the same there.
         """
         if not chosen:
             return []
-        last = chosen[-1]
-        sequences = [(last, write_chat(self.format, Chat([*messages[: last + 1]], tools)))]
-        for i in reversed([i for i in chosen if i < last and messages[i].role == "assistant"]):
-            chat, later = Chat([*messages[: i + 1]], tools), sequences[-1][1]
-            settled = self.format.settled(chat)
-            if settled > i:
-                continue
-            *before, turn = write_messages(self.format, chat, range(settled, i + 1))
-            own = [*later[: settled + 1], *before, emitted(turn)]
-            if own != [*later[: i + 1], emitted(later[i + 1])]:
-                sequences.append((i, own))
+        sequences = [self._sequence(messages, tools, chosen[-1])]
+        for i in reversed(chosen[:-1]):
+            later = sequences[-1][1]
+            if self._header_merges(later[i + 1], messages[i], i) or not self._written_alike(
+                later, Chat([*messages[: i + 1]], tools)
+            ):
+                sequences.append(self._sequence(messages, tools, i))
         return sequences[::-1]
+
+    def _sequence(
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec], last: int
+    ) -> tuple[int, list[list[Segment]]]:
+        *before, turn = write_chat(self.format, Chat([*messages[: last + 1]], tools))
+        return last, [*before, as_emitted(turn, last)]
+
+    def _written_alike(self, later: list[list[Segment]], chat: Chat) -> bool:
+        """Whether a later sequence shows the last message of the chat and its history unchanged."""
+        last = len(chat) - 1
+        stable = self.format.stable_prefix(chat)
+        if stable > last:
+            return True
+        *before, turn = write_messages(self.format, chat, range(stable, last + 1))
+        if before != later[stable + 1 : last + 1]:
+            return False
+        if chat[last].role == "assistant":
+            return emission(turn) == emission(later[last + 1])
+        return opening(turn, last) == opening(later[last + 1], last)
+
+    def _header_merges(self, segments: list[Segment], message: Message, i: int) -> bool:
+        """Whether a token spans header and content, where a prompt for the message ends.
+
+        In a sequence that trains on a later message, a message of others is encoded in one piece,
+        as in every prompt; as a message of the model, it is encoded apart from its header.
+        """
+        if message.role == "assistant":
+            return False
+        whole, apart = self.codec.render(segments), self.codec.render(as_emitted(segments, i))
+        return bool(whole.tokens.tolist() != apart.tokens.tolist())

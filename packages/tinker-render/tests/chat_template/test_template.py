@@ -1,6 +1,7 @@
 """Any model's own chat template, its assumptions checked on every conversation."""
 
 import json
+import re
 
 import pytest
 
@@ -8,6 +9,7 @@ from tinker_core import ConfigError, DataError, Message, RenderError, Reply, Tex
 from tinker_render import TrainOnWhat, get_renderer
 from tinker_render.chat_template.tool_calls import BOUNDS
 
+LAST = TrainOnWhat.LAST_ASSISTANT_MESSAGE
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 HEADER = "{{ '<|im_start|>' + m['role'] + '\\n' }}"
 PROMPT = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
@@ -119,8 +121,8 @@ def test_a_reply_is_taken_apart_at_the_reasoning(of):
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        ("{{ m['content'] + m['content'] + '<|im_end|>\\n' }}", "just once"),
-        ("{{ (m['content'] | upper) + '<|im_end|>\\n' }}", "does more with a message's text"),
+        ("{{ m['content'] + m['content'] + '<|im_end|>\\n' }}", "exactly once"),
+        ("{{ (m['content'] | upper) + '<|im_end|>\\n' }}", "does more with the text"),
         ("{{ m['content'][1:] + '<|im_end|>\\n' }}", "ends an answer without"),
         ("{{ '<|im_end|>\\n' }}", "ends an answer without"),
     ],
@@ -134,13 +136,15 @@ def test_a_template_whose_answer_does_not_follow_its_prompt_is_refused(of):
     body = "{{ 'Well: ' + m['content'] + '<|im_end|>\\n' }}"
     prompt = template(body).replace("assistant\\n' }}{% endif %}", "model\\n' }}{% endif %}")
     with pytest.raises(RenderError, match=r"messages\[4\] \(assistant\).*behind its prompt"):
-        of(prompt).build_supervised_example(MESSAGES)
+        of(prompt).build_supervised_example(MESSAGES, LAST)
 
 
 def test_reasoning_that_would_be_lost_is_refused(chatml_tokenizer):
     renderer = get_renderer("template", chatml_tokenizer)
     messages = [MESSAGES[1], {"role": "assistant", "content": "4", "reasoning_content": "hm"}]
-    with pytest.raises(RenderError, match=r"messages\[1\] \(assistant\).*drops its reasoning"):
+    with pytest.raises(
+        RenderError, match=r"messages\[1\] \(assistant\).*no form for its reasoning"
+    ):
         renderer.build_supervised_example(messages)
 
 
@@ -219,7 +223,7 @@ def test_calls_are_trained_on_and_read_again(of, calls):
 def test_calls_in_a_notation_that_we_cannot_read_are_refused(of):
     calls = "{% for c in m.tool_calls or [] %}{{ 'CALL ' + c.function.name }}{% endfor %}"
     renderer = of(template("{{ m['content'] }}" + calls + "{{ '<|im_end|>\\n' }}"))
-    with pytest.raises(RenderError, match=r"messages\[1\] .* no calls that could be read"):
+    with pytest.raises(RenderError, match=r"messages\[1\] .*no form for calls that can be parsed"):
         renderer.render(CALLED)
 
 
@@ -227,5 +231,161 @@ def test_a_key_of_an_argument_that_holds_a_control_token_is_refused(of):
     renderer = of(template("{{ m['content'] }}" + JSON_CALLS + "{{ '<|im_end|>\\n' }}"))
     forged = {"function": {"name": "f", "arguments": '{"<|im_end|>": 1}'}}
     messages = [MESSAGES[1], {"role": "assistant", "content": "a", "tool_calls": [forged]}]
-    with pytest.raises(RenderError, match="holds the control token"):
+    with pytest.raises(RenderError, match="contains the control token"):
         renderer.render(messages)
+
+
+ENDS_TWICE = "{{ '<|im_end|>' if m.role == 'assistant' else '' }}{{ '<|im_end|>\\n' }}"
+INSIDE = (
+    "{% if m.reasoning_content %}{{ '<think>' + m.reasoning_content + '<|im_end|>' }}{% endif %}"
+    "{{ m['content'] + '<|im_end|>\\n' }}"
+)
+TWO_ENDS = "{{ m['content'] + '</think><|im_end|>\\n' }}"
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (INSIDE, "writes <|im_end|> inside of a turn too"),
+        (INSIDE.replace("reasoning_content", "reasoning"), "inside of a turn too"),
+        (INSIDE.replace("reasoning_content", "thinking"), "inside of a turn too"),
+        ("{{ m['content'] }}" + ENDS_TWICE, "several control tokens"),
+        (TWO_ENDS, "several control tokens"),
+        (
+            JSON_CALLS.replace("<tool_call>", "<|im_end|><tool_call>")
+            + TWO_ENDS.replace("</think>", ""),
+            "inside of a turn too",
+        ),
+    ],
+)
+def test_a_turn_whose_end_is_unknown_is_refused(of, body, problem):
+    with pytest.raises(ConfigError, match=re.escape(problem)):
+        of(template(body))
+
+
+def test_a_token_behind_the_whole_conversation_is_not_the_end_of_a_turn(of):
+    ends = "{% if loop.last and m.role == 'assistant' %}{{ '<|endoftext|>' }}{% endif %}"
+    body = "{{ m['content'] + '<|im_end|>\\n' }}" + ends
+    renderer = of(template(body))
+    assert renderer.get_stop_sequences() == [renderer.codec.ids["<|im_end|>"]]
+    tokens, weights = renderer.build_supervised_example(MESSAGES, LAST)
+    trained = [t for t, w in zip(tokens.to_ints(), weights, strict=True) if w]
+    assert renderer.tokenizer.decode(trained) == "See you<|im_end|>"
+
+
+def test_an_end_that_occurs_inside_of_one_message_is_refused(of):
+    body = (
+        "{{ m['content'] }}{% if m.name %}{{ '<|im_end|>' + m.name }}{% endif %}{{ '<|im_end|>' }}"
+    )
+    renderer = of(template(body))
+    assert len(renderer.render(MESSAGES).tokens)
+    messages = [*MESSAGES[:-1], {**MESSAGES[-1], "name": "Bob"}]
+    with pytest.raises(RenderError, match=r"messages\[4\].*inside of the turn too"):
+        renderer.build_supervised_example(messages, LAST)
+
+
+def test_reasoning_that_the_prompt_opens_is_parsed(of):
+    reasoning = "{{ '<think>\\n' + (m.reasoning_content or '') + '\\n</think>\\n' }}"
+    body = (
+        "{% if m.role == 'assistant' %}"
+        + reasoning
+        + "{% endif %}{{ m['content'] + '<|im_end|>\\n' }}"
+    )
+    source = template(body).replace(
+        "assistant\\n' }}{% endif", "assistant\\n<think>\\n' }}{% endif"
+    )
+    renderer = of(source)
+    messages = [MESSAGES[1], {"role": "assistant", "content": "4", "reasoning_content": "hm"}]
+    prompt = renderer.build_generation_prompt(messages[:1]).to_ints()
+    tokens, _ = renderer.build_supervised_example(messages)
+    assert tokens.to_ints()[: len(prompt)] == prompt
+    outcome = renderer.parse_response(tokens.to_ints()[len(prompt) :])
+    assert outcome == Reply(Message(role="assistant", content=[ThinkingPart("hm"), TextPart("4")]))
+
+
+@pytest.mark.parametrize("said", ["The tag </think> ends it.", "<think>a</think>b", "<|im_end|>"])
+def test_a_template_that_looks_for_reasoning_in_a_text_finds_none(of, said):
+    split = "m['content'].split('</think>')[-1]"
+    renderer = of(template("{{ " + split + " + '<|im_end|>\\n' }}"))
+    messages = [MESSAGES[1], {"role": "assistant", "content": said}]
+    tokens, weights = renderer.build_supervised_example(messages)
+    trained = [t for t, w in zip(tokens.to_ints(), weights, strict=True) if w]
+    assert renderer.parse_response(trained) == Reply(Message(role="assistant", content=said))
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "problem"),
+    [
+        (
+            "{% if m.tool_calls %}" + JSON_CALLS + "{% else %}{{ m['content'] }}{% endif %}",
+            CALLED[1],
+            "drops its text",
+        ),
+        (
+            "{{ m['content'] }}"
+            + JSON_CALLS.replace("in m.tool_calls or []", "in (m.tool_calls or [])[:1]"),
+            CALLED[1],
+            "drops 'now' of a tool call",
+        ),
+    ],
+)
+def test_a_template_that_drops_a_part_of_a_message_is_refused(of, body, message, problem):
+    renderer = of(template(body + "{{ '<|im_end|>\\n' }}"))
+    with pytest.raises(RenderError, match=rf"messages\[1\].*{problem}"):
+        renderer.render([MESSAGES[1], message])
+
+
+def test_a_call_that_the_notation_cannot_hold_is_refused(of):
+    renderer = of(template("{{ m['content'] }}" + XML_CALLS + "{{ '<|im_end|>\\n' }}"))
+    forged = json.dumps({"a": "x\n</parameter>\n<parameter=b>\ny"})
+    call = {"function": {"name": "f", "arguments": forged}}
+    with pytest.raises(RenderError, match="calls that read otherwise"):
+        renderer.render([MESSAGES[1], {"role": "assistant", "tool_calls": [call]}])
+
+
+HERMES_TOOLS = (
+    "{{ '<|im_start|>system\\nTools: <tools>' }}{% for t in tools %}{{ t | tojson }}{% endfor %}"
+    "{{ '</tools><|im_end|>\\n' }}"
+    "{% for m in messages %}"
+    "{% if m.role == 'user' or m.role == 'system' or (m.role == 'assistant' and m.tool_calls is not"
+    " defined) %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}"
+    "{% elif m.role == 'assistant' %}{{ '<|im_start|>' + m.role }}"
+    "{% for c in m.tool_calls %}{{ '\\n<tool_call>\\n' }}"
+    """{{ '{"name": "' + c.function.name + '", "arguments": ' }}"""
+    "{{ c.function.arguments | tojson }}{{ '}\\n</tool_call>' }}{% endfor %}{{ '<|im_end|>\\n' }}"
+    "{% elif m.role == 'tool' %}"
+    "{% if loop.previtem and loop.previtem.role != 'tool' %}{{ '<|im_start|>tool\\n' }}{% endif %}"
+    "{{ '<tool_response>\\n' + m.content + '\\n</tool_response>' }}"
+    "{% if not loop.last %}{{ '\\n' }}{% endif %}"
+    "{% if loop.last or loop.nextitem.role != 'tool' %}{{ '<|im_end|>' }}{% endif %}"
+    "{% endif %}{% endfor %}" + PROMPT
+)
+"""As the template of Hermes 2 Pro and 3 for chats with tools."""
+
+
+def test_a_template_for_chats_with_tools_is_followed(of):
+    renderer = of(
+        {"default": template("{{ m['content'] + '<|im_end|>\\n' }}"), "tool_use": HERMES_TOOLS}
+    )
+    tools = [{"name": "find", "description": "Finds.", "parameters": {"type": "object"}}]
+    messages = [
+        MESSAGES[1],
+        {"role": "assistant", "content": "", "tool_calls": CALLED[1]["tool_calls"]},
+        {"role": "tool", "content": "found"},
+        {"role": "tool", "content": "12:00"},
+        {"role": "assistant", "content": "At noon."},
+    ]
+    examples = renderer.build_supervised_examples(messages, tools=tools)
+    texts = [renderer.tokenizer.decode(tokens.to_ints()) for tokens, _ in examples]
+    assert '"name": "find"' in texts[-1].partition("</tools>")[0]
+    prompt = renderer.build_generation_prompt(messages[:1], tools=tools).to_ints()
+    assert examples[0][0].to_ints()[: len(prompt)] == prompt
+    trained = [t for x, w in examples for t, v in zip(x.to_ints(), w, strict=True) if v]
+    stop = renderer.codec.ids["<|im_end|>"]
+    called = renderer.parse_response(trained[: trained.index(stop) + 1], tools=tools)
+    assert isinstance(called, Reply)
+    assert [c.name for c in called.message.tool_calls] == ["find", "now"]
+    assert called.message.tool_calls[0].parsed_arguments == {"q": 'a "b" <|im_end|>', "n": 2}
+    assert renderer.tokenizer.decode(trained).endswith("At noon.<|im_end|>")
+    without = renderer.build_supervised_example(MESSAGES, LAST)[0].to_ints()
+    assert "Tools" not in renderer.tokenizer.decode(without)

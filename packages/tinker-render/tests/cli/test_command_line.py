@@ -26,9 +26,12 @@ def data(tmp_path):
 
 
 def run(*arguments):
-    with pytest.raises(SystemExit) as ended:
+    """The exit status."""
+    try:
         main([str(argument) for argument in arguments])
-    return ended.value.code
+    except SystemExit as ended:
+        return ended.code
+    return 0
 
 
 def test_show_prints_what_is_trained_on_in_green(model, data, capsys):
@@ -64,6 +67,13 @@ def test_check_shows_the_first_difference(model, data, capsys):
         ('{"messages": [{"role": "robot"}]}', "chats.jsonl:1: messages[0].role: unknown role"),
     ],
 )
-def test_a_bad_row_is_named(model, data, line, problem):
+def test_a_bad_row_is_named(model, data, line, problem, capsys):
     data.write_text(line)
-    assert problem in run("show", "--model", model, "--data", data)
+    assert run("show", "--model", model, "--data", data) == 2
+    assert problem in capsys.readouterr().err
+
+
+def test_keys_that_are_not_read_are_named_once(model, data, capsys):
+    data.write_text("".join(json.dumps({**row, "id": 1}) + "\n" for row in ROWS))
+    assert run("check", "--model", model, "--data", data, "--renderer", "chatml_plain") == 0
+    assert capsys.readouterr().err.count("keys that are not read: id") == 1

@@ -1,6 +1,7 @@
 """What must hold for every renderer, whatever is said."""
 
 import json
+from fnmatch import fnmatch
 from itertools import chain
 
 import numpy as np
@@ -12,27 +13,26 @@ from hypothesis import strategies as st
 from tinker_core import Message, Reply, TextPart, ThinkingPart, ToolCall
 from tinker_render import NoBridge, TrainOnWhat
 from tinker_render.format.chat import Chat
-from tinker_render.format.interface import emitted, write_chat
+from tinker_render.format.interface import write_chat
+from tinker_render.format.message_text import RENDERERS_WITH
 from tinker_render.registry import FORMATS
+from tinker_render.segments import emission
 
 FEW = settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-NO_CALLS = ("chatml", "chatml_plain", "role_colon", "llama3", "template", "gemma3")
-THINKING = [
-    name
-    for name in FORMATS
-    if name.startswith(("qwen3", "kimi", "gpt_oss", "nemotron", "glm", "deepseekv3_thinking"))
-    if "disable" not in name and "instruct" not in name
-]
+LAST = TrainOnWhat.LAST_ASSISTANT_MESSAGE
 RENDERERS = sorted(FORMATS)
-FORGERIES = [
-    *("<|im_end|>", "<|im_start|>system\n", "<think>", "<tool_call>", "</tool_response>"),
-    *("<|eot_id|>", "<\uff5cUser\uff5c>", "<|im_user|>", "<|end|>", "<|return|>"),
+SPELLED = [
+    *("<|im_end|>", "<|im_start|>system\n", "<think>", "</think>", "<tool_call>", "</tool_call>"),
+    *("<tool_response>", "</tool_response>", "<arg_key>", "</arg_value>", "/nothink"),
+    *("<|eot_id|>", "<\uff5cUser\uff5c>", "<|im_user|>", "<|end|>", "<|return|>", "<|channel|>"),
+    *("<|user|>", "<|observation|>", "<end_of_turn>", "<|tool_call_argument_begin|>"),
     *("\n", "\n\n", " "),
 ]
+"""Control tokens of all families, and white space, which some families trim."""
 
-pieces = st.one_of(st.text(max_size=6), st.sampled_from(FORGERIES))
+pieces = st.one_of(st.text(max_size=6), st.sampled_from(SPELLED))
 texts = st.lists(pieces, max_size=4).map("".join)
 spoken = texts.map(lambda text: f"w{text}w")
 names = st.from_regex(r"[a-z][a-z_]{0,7}", fullmatch=True)
@@ -40,11 +40,17 @@ values = st.one_of(spoken, st.integers(-99, 99), st.booleans(), st.lists(spoken,
 arguments = st.dictionaries(names, values, max_size=3)
 
 
+def has(name, feature):
+    """Whether the renderer has a form for reasoning or tools."""
+    off = feature == "reasoning" and "disable" in name
+    return not off and any(fnmatch(name, pattern) for pattern in RENDERERS_WITH[feature])
+
+
 @st.composite
 def answers(draw, name, *, call):
     """A message of the assistant that the family can express."""
     parts = [TextPart(draw(spoken if name == "template" else texts))]
-    if name in THINKING and draw(st.booleans()):
+    if has(name, "reasoning") and draw(st.booleans()):
         parts.insert(0, ThinkingPart(draw(spoken)))
     text = json.dumps(draw(arguments), ensure_ascii=False)
     calls = [ToolCall(name=draw(names), arguments=text)] if call else []
@@ -57,7 +63,7 @@ def conversations(draw, name):
     messages = [Message(role="system", content=draw(spoken))] if draw(st.booleans()) else []
     for _ in range(draw(st.integers(1, 3))):
         messages.append(Message(role="user", content=draw(spoken)))
-        if name not in NO_CALLS and draw(st.booleans()):
+        if has(name, "tools") and draw(st.booleans()):
             messages.append(draw(answers(name, call=True)))
             messages.append(Message(role="tool", content=draw(spoken)))
         messages.append(draw(answers(name, call=False)))
@@ -90,7 +96,7 @@ def trained(example):
 @given(data=st.data())
 def test_what_is_rendered_is_parsed_again(renderer_of, name, data):
     renderer = renderer_of(name)
-    call = name not in NO_CALLS and data.draw(st.booleans())
+    call = has(name, "tools") and data.draw(st.booleans())
     message = data.draw(answers(name, call=call))
     example = renderer.build_supervised_example([Message(role="user", content="Hi"), message])
     outcome = renderer.parse_response(trained(example))
@@ -105,7 +111,7 @@ def test_an_example_is_its_prompt_and_all_that_the_model_emits(renderer_of, name
     renderer = renderer_of(name)
     messages = data.draw(conversations(name))
     prompt = renderer.build_generation_prompt(messages[:-1]).to_ints()
-    model_input, weights = renderer.build_supervised_example(messages)
+    model_input, weights = renderer.build_supervised_example(messages, LAST)
     assert model_input.to_ints()[: len(prompt)] == prompt
     assert weights.tolist() == [0] * len(prompt) + [1] * (model_input.length - len(prompt))
     stops = renderer.get_stop_sequences()
@@ -152,12 +158,12 @@ def test_examples_train_on_every_answer_once_and_as_it_was_emitted(renderer_of, 
     messages = data.draw(conversations(name))
     examples = renderer.build_supervised_examples(messages, TrainOnWhat.ALL_ASSISTANT_MESSAGES)
     turns = [i for i, message in enumerate(messages) if message.role == "assistant"]
-    alone = [renderer.build_supervised_example(messages[: i + 1]) for i in turns]
+    alone = [renderer.build_supervised_example(messages[: i + 1], LAST) for i in turns]
     assert list(chain(*map(trained, examples))) == list(chain(*map(trained, alone)))
     for tokens in (model_input.to_ints() for model_input, _ in alone):
         assert any(example[0].to_ints()[: len(tokens)] == tokens for example in examples)
     assert (len(examples) == 1) == renderer.extends(messages)
-    if renderer.format.settled(Chat(messages)) == len(messages):
+    if renderer.format.stable_prefix(Chat(messages)) == len(messages):
         assert len(examples) == 1
 
 
@@ -167,11 +173,11 @@ def test_examples_train_on_every_answer_once_and_as_it_was_emitted(renderer_of, 
 def test_a_bridge_leads_to_the_next_prompt(renderer_of, name, data):
     renderer = renderer_of(name)
     *before, _ = data.draw(conversations(name))
-    call = name not in NO_CALLS and data.draw(st.booleans())
+    call = has(name, "tools") and data.draw(st.booleans())
     reply = data.draw(answers(name, call=call))
     following = [Message(role="tool" if call else "user", content=data.draw(spoken))]
     prompt = renderer.build_generation_prompt(before).to_ints()
-    sampled = trained(renderer.build_supervised_example([*before, reply]))
+    sampled = trained(renderer.build_supervised_example([*before, reply], LAST))
     bridge = renderer.bridge(before, sampled, following)
     expected = renderer.build_generation_prompt([*before, reply, *following]).to_ints()
     if isinstance(bridge, NoBridge):
@@ -183,13 +189,13 @@ def test_a_bridge_leads_to_the_next_prompt(renderer_of, name, data):
 @pytest.mark.parametrize("name", RENDERERS)
 @FEW
 @given(data=st.data())
-def test_what_is_settled_is_written_alike_whatever_follows(renderer_of, name, data):
+def test_a_stable_prefix_is_written_alike_whatever_follows(renderer_of, name, data):
     renderer = renderer_of(name)
     messages = data.draw(conversations(name))
     cut = data.draw(st.sampled_from([i for i, m in enumerate(messages) if m.role == "assistant"]))
     chat, whole = Chat(messages[: cut + 1]), Chat(messages)
-    settled = renderer.format.settled(chat)
-    assert 0 <= settled <= len(chat)
+    stable = renderer.format.stable_prefix(chat)
+    assert 0 <= stable <= len(chat)
     alone, within = (write_chat(renderer.format, each)[: cut + 2] for each in (chat, whole))
-    alone[-1], within[-1] = emitted(alone[-1]), emitted(within[-1])
-    assert alone[: settled + 1] == within[: settled + 1]
+    alone[-1], within[-1] = emission(alone[-1]), emission(within[-1])
+    assert alone[: stable + 1] == within[: stable + 1]

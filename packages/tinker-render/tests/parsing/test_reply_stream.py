@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tinker_core import CutShort, Malformed, Reply, ToolCall
-from tinker_render import ReplyStream, TextDelta, ThinkingDelta, ToolCallDelta
+from tinker_render import TextDelta, ThinkingDelta, ToolCallDelta
 from tinker_render.registry import FORMATS
 
 SAID = [
@@ -52,13 +52,13 @@ def tokens_of(renderer, parts):
 @given(data=st.data())
 def test_deltas_together_are_what_parse_response_reads(renderer_of, name, data):
     renderer = renderer_of(name)
-    markers = [m for m in renderer.codec.ids if m in renderer.format.markers]
+    markers = [m for m in renderer.codec.ids if m in renderer.format.control_tokens]
     part = st.one_of(st.sampled_from(SAID), st.sampled_from([*markers, *renderer.format.stop]))
     parts = data.draw(st.lists(part, max_size=9))
     tokens = tokens_of(renderer, parts)
     tokens = tokens[: data.draw(st.integers(0, len(tokens)))]
     cuts = sorted(data.draw(st.lists(st.integers(0, len(tokens)), max_size=len(tokens))))
-    stream = ReplyStream(renderer)
+    stream = renderer.reply_stream()
     deltas = []
     for start, stop in zip([0, *cuts], [*cuts, len(tokens)], strict=True):
         deltas += stream.feed(tokens[start:stop])
@@ -73,7 +73,7 @@ def test_deltas_together_are_what_parse_response_reads(renderer_of, name, data):
 def test_each_part_comes_when_it_is_there(renderer_of):
     renderer = renderer_of("qwen3")
     text = QWEN.format(CALL, CALL.replace("1", "2"))
-    stream, deltas = ReplyStream(renderer), []
+    stream, deltas = renderer.reply_stream(), []
     for token in renderer.tokenizer.encode(text, add_special_tokens=False):
         deltas += stream.feed([token])
     assert joined(deltas) == (
@@ -88,7 +88,7 @@ def test_half_a_character_is_held_back(renderer_of):
     renderer = renderer_of("qwen3")
     tokens = renderer.tokenizer.encode("a東b", add_special_tokens=False)
     assert len(tokens) == 5  # the small vocabulary has it in three
-    stream = ReplyStream(renderer)
+    stream = renderer.reply_stream()
     deltas = [stream.feed([token]) for token in tokens]
     assert deltas == [[TextDelta("a")], [], [], [TextDelta("東")], [TextDelta("b")]]
 
@@ -103,7 +103,7 @@ def test_half_a_character_at_the_end_is_shown_as_broken(renderer_of):
 
 
 def test_the_beginning_of_a_stop_sequence_is_held_back(renderer_of):
-    stream = ReplyStream(renderer_of("role_colon"))
+    stream = renderer_of("role_colon").reply_stream()
     tokens = renderer_of("role_colon").tokenizer.encode
     assert stream.feed(tokens(" Hi\n\nUse")) == [TextDelta("Hi")]
     assert stream.feed(tokens("d")) == [TextDelta("\n\nUsed")]
@@ -114,7 +114,7 @@ def test_the_beginning_of_a_stop_sequence_is_held_back(renderer_of):
 def test_text_is_held_back_while_it_may_be_reasoning(renderer_of):
     renderer = renderer_of("deepseekv3_thinking")
     encode = renderer.tokenizer.encode
-    stream = ReplyStream(renderer)
+    stream = renderer.reply_stream()
     assert stream.feed(encode("hm", add_special_tokens=False)) == []
     assert stream.feed([renderer.codec.ids["</think>"]]) == [ThinkingDelta("hm")]
     assert stream.feed(encode("4", add_special_tokens=False)) == [TextDelta("4")]
@@ -122,7 +122,7 @@ def test_text_is_held_back_while_it_may_be_reasoning(renderer_of):
 
 def test_what_follows_the_end_of_the_turn_is_no_delta(renderer_of):
     renderer = renderer_of("chatml_plain")
-    stream = ReplyStream(renderer)
+    stream = renderer.reply_stream()
     assert stream.feed(renderer.tokenizer.encode("a <|im_end|>")) == [TextDelta("a ")]
     assert stream.feed(renderer.tokenizer.encode("b")) == []
     rest, outcome = stream.finish()

@@ -4,17 +4,17 @@ import pytest
 
 from tinker_core import ConfigError, RenderError
 from tinker_render import get_renderer
-from tinker_render.segments import Stream
-from tinker_render.tokenizer.codec import Codec, Marker
+from tinker_render.segments import SegmentWriter
+from tinker_render.tokenizer.codec import Codec, ControlToken
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
 
 def one_message(write):
-    stream = Stream()
-    stream.turn(0, sampled=False)
-    write(stream)
-    return stream.segments
+    writer = SegmentWriter()
+    writer.start(0, sampled=False)
+    write(writer)
+    return writer.segments
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def one_message(write):
 def test_no_text_makes_a_control_token(make_tokenizer, text):
     tokenizer = make_tokenizer(SPECIAL, markup=["<think>"])
     codec = Codec(tokenizer, (*SPECIAL, "<think>"))
-    rendered = codec.render(one_message(lambda stream: stream.text(text)))
+    rendered = codec.render(one_message(lambda writer: writer.text(text)))
     assert set(rendered.tokens.tolist()).isdisjoint(codec.ids.values())
     assert tokenizer.decode(rendered.tokens) == text
     assert codec.pieces(rendered.tokens.tolist()) == [text]
@@ -31,24 +31,24 @@ def test_no_text_makes_a_control_token(make_tokenizer, text):
 
 def test_an_added_token_that_controls_nothing_is_used(make_tokenizer):
     tokenizer = make_tokenizer(SPECIAL, markup=["<table>"])
-    rendered = Codec(tokenizer, ()).render(one_message(lambda stream: stream.text("a<table>")))
+    rendered = Codec(tokenizer, ()).render(one_message(lambda writer: writer.text("a<table>")))
     assert rendered.tokens.tolist() == tokenizer.encode("a<table>")
 
 
 def test_markup_makes_control_tokens_and_text(make_tokenizer):
     tokenizer = make_tokenizer(SPECIAL)
     codec = Codec(tokenizer, tuple(SPECIAL))
-    rendered = codec.render(one_message(lambda stream: stream.frame("<|im_start|>user\n")))
+    rendered = codec.render(one_message(lambda writer: writer.header("<|im_start|>user\n")))
     assert rendered.tokens.tolist() == tokenizer.encode("<|im_start|>user\n")
-    assert codec.pieces(rendered.tokens.tolist()) == [Marker("<|im_start|>"), "user\n"]
+    assert codec.pieces(rendered.tokens.tolist()) == [ControlToken("<|im_start|>"), "user\n"]
 
 
 def test_text_of_one_message_is_encoded_in_one_piece(make_tokenizer):
     tokenizer = make_tokenizer(SPECIAL)
 
-    def write(stream):
+    def write(writer):
         for letter in "the answer":
-            stream.text(letter)
+            writer.text(letter)
 
     rendered = Codec(tokenizer, ()).render(one_message(write))
     assert rendered.tokens.tolist() == tokenizer.encode("the answer")
@@ -86,3 +86,13 @@ def test_a_vocabulary_that_holds_a_control_token_as_a_word_is_refused():
     codec = Codec(tokenizer, ("[end]",))
     with pytest.raises(RenderError, match=r"reads \[end\] out of the plain text 'word \[end\]'"):
         codec.encode_all(["word [end]"])
+
+
+@pytest.mark.parametrize("token", [400_000, 2**31, 2**40, -1])
+def test_an_id_that_the_vocabulary_lacks_is_not_dropped(make_tokenizer, token):
+    tokenizer = make_tokenizer(SPECIAL)
+    codec = Codec(tokenizer, tuple(SPECIAL))
+    a = tokenizer.encode("a")
+    before, unknown, behind = codec.pieces([*a, token, *a])
+    assert (before, behind) == ("a", "a")
+    assert str(token) in unknown.text

@@ -75,5 +75,5 @@ def test_whether_somebody_listens_at_the_hub(monkeypatch):
 
 @pytest.mark.usefixtures("installed")
 def test_a_local_name_is_not_looked_up_on_the_hub():
-    with pytest.raises(ConfigError, match=r"'local/other' in a folder.*is tinker-local there"):
+    with pytest.raises(ConfigError, match=r"'local/other' in a folder.*is tinker-local installed"):
         get_tokenizer("local/other")

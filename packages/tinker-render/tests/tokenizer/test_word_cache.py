@@ -10,7 +10,7 @@ from tokenizers import normalizers, pre_tokenizers
 from tinker_core import Message
 from tinker_render import get_renderer
 from tinker_render.tokenizer.codec import Codec
-from tinker_render.tokenizer.word_cache import words_of
+from tinker_render.tokenizer.word_cache import word_cache_of
 
 BITS = [*string.printable, "  ", "\n\n", "\r\n", "'s", "'LL", " the", "answer", "<|im_end|>", "12"]
 
@@ -23,23 +23,23 @@ def codec(chatml_tokenizer):
 @settings(max_examples=300, deadline=None)
 @given(text=st.lists(st.sampled_from(BITS), max_size=12).map("".join))
 def test_a_text_has_the_tokens_of_its_words(codec, text):
-    words = words_of(codec._literal)
-    expected = codec._literal.encode(text, add_special_tokens=False).ids
+    words = word_cache_of(codec.backend)
+    expected = codec.backend.encode(text, add_special_tokens=False).ids
     assert words.encode(text) in (None, expected)
     assert codec.encode_all([text])[text] == expected
 
 
 @pytest.mark.parametrize("text", ["naïve", "a\x0b", "\x1c", "🙂"])
 def test_what_is_more_than_printed_ascii_goes_the_usual_way(codec, text):
-    assert words_of(codec._literal).encode(text) is None
+    assert word_cache_of(codec.backend).encode(text) is None
 
 
 def test_words_are_looked_up_once(codec):
-    words = words_of(codec._literal)
+    words = word_cache_of(codec.backend)
     words.encode("the answer the answer")
-    known = dict(words._known)
+    known = dict(words._tokens)
     words.encode("the answer")
-    assert words._known == known
+    assert words._tokens == known
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_words_are_looked_up_once(codec):
 )
 def test_a_tokenizer_of_another_kind_goes_the_usual_way(make_tokenizer, change):
     backend = make_tokenizer(["<|im_end|>"]).backend_tokenizer
-    assert words_of(backend) is not None
+    assert word_cache_of(backend) is not None
     change(backend)
-    assert words_of(backend) is None
+    assert word_cache_of(backend) is None
 
 
 def test_a_word_that_spells_a_control_token_stays_text(chatml_tokenizer):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tinker_core import DataError, ToolCall, ToolSpec
-from tinker_render.tools.json_calls import as_tools, read_json_call
+from tinker_core import DataError, ToolCall, ToolSpec, as_tools
+from tinker_render.tools.json_calls import read_json_call
 
 WEATHER = ToolSpec(
     name="weather", parameters={"type": "object", "properties": {"zip": {"type": "string"}}}

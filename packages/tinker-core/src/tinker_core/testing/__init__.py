@@ -1,9 +1,9 @@
-"""A double of the Tinker service for tests: a bigram model that really learns, on numpy alone.
+"""A test double of the Tinker service: a bigram model that learns, in NumPy.
 
-`BigramService` has the part of `tinker.ServiceClient` that loops use, and its clients have the same
-methods, futures and errors. The model predicts each token from the one before it by a table of
-logits, trained in full by AdamW, so every loss and gradient is a closed form. Checkpoints are files
-in a folder: a process that is killed and started again finds them.
+`BigramService` implements the part of `tinker.ServiceClient` that the loops use; its clients have
+the same methods, futures and errors. The model predicts each token from the previous one with a
+table of logits. AdamW trains the whole table, so every loss and gradient has a closed form.
+Checkpoints are files in a folder: a process that is killed and started again finds them.
 """
 
 from tinker_core.testing.clients import BigramSamplingClient, BigramTrainingClient

@@ -1,4 +1,4 @@
-"""The double's clients: to train with, and to sample with."""
+"""The training client and the sampling client of the bigram model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tinker_core.testing.model import Array, BigramModel
 
 
 class CheckpointFiles(Protocol):
-    """Where the checkpoints lie."""
+    """The interface of a checkpoint folder."""
 
     def file(self, path: str) -> Path:
         """The file of a `tinker://` path."""
@@ -27,7 +27,7 @@ class CheckpointFiles(Protocol):
 
 @define
 class BigramSamplingClient:
-    """The part of `tinker.SamplingClient` that loops use."""
+    """Implements the part of `tinker.SamplingClient` that the loops use."""
 
     table: Array
 
@@ -38,7 +38,7 @@ class BigramSamplingClient:
         sampling_params: tinker.SamplingParams,
         include_prompt_logprobs: bool = False,
     ) -> ReadyFuture[types.SampleResponse]:
-        """Continuations of the prompt; stops at a stop token, which is included."""
+        """Sample completions of the prompt; a stop token ends one and is included."""
 
         def call() -> types.SampleResponse:
             rows = [
@@ -87,7 +87,7 @@ class BigramSamplingClient:
 
 @define
 class BigramTrainingClient:
-    """The part of `tinker.TrainingClient` that loops use. `calls` names each call in its order."""
+    """Implements the part of `tinker.TrainingClient` that the loops use; `calls` logs them."""
 
     service: CheckpointFiles
     model: BigramModel
@@ -100,7 +100,7 @@ class BigramTrainingClient:
         loss_fn: str,
         loss_fn_config: Mapping[str, float | str] | None = None,
     ) -> ReadyFuture[types.ForwardBackwardOutput]:
-        """Losses and logprobs, no gradient."""
+        """Compute losses and logprobs without a gradient."""
         self.calls.append("forward")
         return ReadyFuture(lambda: self._loss(data, loss_fn, loss_fn_config, backward=False))
 
@@ -110,7 +110,7 @@ class BigramTrainingClient:
         loss_fn: str,
         loss_fn_config: Mapping[str, float | str] | None = None,
     ) -> ReadyFuture[types.ForwardBackwardOutput]:
-        """Losses and logprobs; the gradient is added to what is there."""
+        """Compute losses and logprobs, and accumulate the gradient."""
         self.calls.append("forward_backward")
         return ReadyFuture(lambda: self._loss(data, loss_fn, loss_fn_config, backward=True))
 
@@ -141,7 +141,7 @@ class BigramTrainingClient:
         )
 
     def optim_step(self, optim_params: tinker.AdamParams) -> ReadyFuture[types.OptimStepResponse]:
-        """One AdamW step; reports the gradient's norm before clipping."""
+        """Take one AdamW step; reports the gradient norm before clipping."""
         self.calls.append("optim_step")
 
         def call() -> types.OptimStepResponse:
@@ -158,7 +158,7 @@ class BigramTrainingClient:
         overwrite: bool = False,
         user_metadata: dict[str, str] | None = None,
     ) -> ReadyFuture[types.SaveWeightsResponse]:
-        """A checkpoint to go on training from."""
+        """Save weights and optimizer state."""
         self.calls.append(f"save_state {name}")
         path = f"tinker://{self.model_id}/weights/{name}"
 
@@ -176,14 +176,14 @@ class BigramTrainingClient:
         ttl_seconds: int | None = None,
         user_metadata: dict[str, str] | None = None,
     ) -> ReadyFuture[types.SaveWeightsForSamplerResponse]:
-        """A checkpoint to sample from."""
+        """Save weights for a sampling client."""
         self.calls.append(f"save_weights_for_sampler {name}")
         path = f"tinker://{self.model_id}/sampler_weights/{name}"
         self.model.save(self.service.file(path), optimizer=False)
         return ReadyFuture(lambda: types.SaveWeightsForSamplerResponse(path=path))
 
     def save_weights_and_get_sampling_client(self) -> ReadyFuture[BigramSamplingClient]:
-        """A sampler of the model as it is now."""
+        """A sampling client of the current weights."""
         self.calls.append("save_weights_and_get_sampling_client")
         table = self.model.logprobs()
         return ReadyFuture(lambda: BigramSamplingClient(table))

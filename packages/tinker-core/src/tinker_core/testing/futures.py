@@ -1,4 +1,4 @@
-"""Calls of the double: done when they are made, and awaited as the SDK's are."""
+"""Futures with the interface of the SDK's, which are done when they are made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class ReadyFuture(tinker.APIFuture[T], Generic[T]):
-    """A future whose call ran when it was submitted; its value or its error waits inside."""
+    """A future whose call runs on construction; it holds the value or the error."""
 
     def __init__(self, call: Callable[[], T]) -> None:
         self._future: Future[T] = Future()
@@ -23,11 +23,11 @@ class ReadyFuture(tinker.APIFuture[T], Generic[T]):
             self._future.set_exception(error)
 
     def result(self, timeout: float | None = None) -> T:
-        """The value, or the error raised."""
+        """Return the value or raise the error."""
         return self._future.result(timeout)
 
     async def result_async(self, timeout: float | None = None) -> T:
-        """The value, or the error raised."""
+        """Return the value or raise the error."""
         return self._future.result(timeout)
 
     def future(self) -> Future[T]:
@@ -35,16 +35,16 @@ class ReadyFuture(tinker.APIFuture[T], Generic[T]):
         return self._future
 
     async def coroutine(self) -> T:
-        """The value, or the error raised."""
+        """Return the value or raise the error."""
         return self._future.result()
 
     def __await__(self) -> Generator[Any, None, T]:
-        """Awaiting is `result_async`."""
+        """Await `result_async`."""
         return self.result_async().__await__()
 
 
 def refused(message: str) -> tinker.RequestFailedError:
-    """What the SDK raises where an engine refuses a request."""
+    """The error that the SDK raises for a request that an engine refuses."""
     return tinker.RequestFailedError(
         message, request_id="bigram", category=types.RequestErrorCategory.User
     )

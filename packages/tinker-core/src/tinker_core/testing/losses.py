@@ -1,7 +1,7 @@
-"""The losses that Tinker documents, each with its derivative by the logprobs, in numpy.
+"""The losses of the Tinker API with their derivatives by the logprobs, in NumPy.
 
-With p the logprobs of a datum's targets, q its `logprobs`, A its `advantages`, w its `weights`, and
-r = exp(p - q); what stands after the bar is held constant when the derivative is taken:
+p are the logprobs of the targets of a datum, q its `logprobs`, A its `advantages`, w its `weights`,
+and r = exp(p - q). Terms behind the bar are constants in the derivative:
 
     cross_entropy         -sum w p
     importance_sampling   -sum r A
@@ -29,9 +29,9 @@ LossAndSlope = tuple[float, Array]
 def loss_and_slope(
     name: str, logprobs_N: Array, inputs: Inputs, settings: Mapping[str, float | str]
 ) -> LossAndSlope:
-    """The loss summed over a datum's tokens, and its derivative by each logprob, shape (N,).
+    """The loss summed over the tokens of a datum, and its derivative by each logprob, shape (N,).
 
-    Raises RequestFailedError for a loss or setting that is not known, and an input that is missing.
+    Raises RequestFailedError for an unknown loss or setting, and for a missing input.
     """
     if name not in _LOSSES:
         raise refused(f"the bigram model knows no loss {name!r}")
@@ -66,7 +66,7 @@ def _gspo(p_N: Array, inputs: Inputs, settings: Settings) -> LossAndSlope:
 
 
 def _clipped(ratio_N: Array, advantages_N: Array, settings: Settings) -> LossAndSlope:
-    """Of a ratio whose derivative by the logprob is itself."""
+    """The clipped objective; the derivative of the ratio by the logprob is the ratio itself."""
     gain_N = ratio_N * advantages_N
     clipped_N = _clip(ratio_N, settings) * advantages_N
     loss = -float(np.minimum(gain_N, clipped_N).sum())

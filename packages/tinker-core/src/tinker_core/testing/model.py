@@ -1,4 +1,4 @@
-"""A model that predicts each token from the one before it, and learns in closed form."""
+"""A bigram model: it predicts each token from the previous one. Its gradients are closed forms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Tokens = NDArray[np.int64]
 
 @define
 class BigramModel:
-    """Logits of shape (V, V) of the next token given the last, with AdamW's moments beside them."""
+    """Logits of the next token given the last, shape (V, V), and the AdamW state."""
 
     logits: Array
     gradient: Array
@@ -25,7 +25,7 @@ class BigramModel:
 
     @classmethod
     def blank(cls, vocab_size: int) -> BigramModel:
-        """A model to which all tokens are equally likely."""
+        """A model with equal logits for all tokens."""
         logits, gradient, mean, variance = np.zeros((4, vocab_size, vocab_size))
         return cls(logits, gradient, mean, variance)
 
@@ -41,7 +41,7 @@ class BigramModel:
         np.add.at(self.gradient, inputs_N, -dloss_dlogprob_N[:, None] * probabilities)
 
     def update(self, adam: tinker.AdamParams) -> None:
-        """One AdamW step (Loshchilov and Hutter, 2019); the gathered gradient is used up."""
+        """Take one AdamW step (Loshchilov and Hutter, 2019) and reset the gradient."""
         gradient = self.gradient
         norm = float(np.sqrt((gradient**2).sum()))
         if adam.grad_clip_norm and norm > adam.grad_clip_norm:
@@ -56,7 +56,7 @@ class BigramModel:
         self.gradient = np.zeros_like(self.gradient)
 
     def save(self, path: Path, *, optimizer: bool) -> None:
-        """Write the logits, and the optimizer's state if asked for."""
+        """Write the logits, and the optimizer state if `optimizer` is true."""
         path.parent.mkdir(parents=True, exist_ok=True)
         if optimizer:
             state = {"mean": self.mean, "variance": self.variance, "step": np.array(self.step)}
@@ -66,7 +66,7 @@ class BigramModel:
 
     @classmethod
     def load(cls, path: Path, *, optimizer: bool) -> BigramModel:
-        """Read what `save` wrote."""
+        """Read a file of `save`."""
         with np.load(path) as saved:
             model = cls.blank(len(saved["logits"]))
             model.logits = saved["logits"]

@@ -1,4 +1,4 @@
-"""The double of the service, which makes the clients."""
+"""The test double of `tinker.ServiceClient`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tinker_core.testing.model import BigramModel
 
 @define
 class BigramService:
-    """The part of `tinker.ServiceClient` that loops use; every base model is blank."""
+    """Implements the part of `tinker.ServiceClient` that the loops use; base models are blank."""
 
     folder: Path
-    """Where checkpoints lie; two services on one folder see the same checkpoints."""
+    """The folder of the checkpoints; two services on one folder see the same checkpoints."""
     vocab_size: int = 128
 
     def file(self, path: str) -> Path:
@@ -34,25 +34,25 @@ class BigramService:
         train_unembed: bool = True,
         user_metadata: dict[str, str] | None = None,
     ) -> ReadyFuture[BigramTrainingClient]:
-        """A blank model."""
+        """A training client of a blank model."""
         return ReadyFuture(lambda: self._client(BigramModel.blank(self.vocab_size)))
 
     def create_training_client_from_state(
         self, path: str, base_model: str | None = None, user_metadata: dict[str, str] | None = None
     ) -> ReadyFuture[BigramTrainingClient]:
-        """The weights of a checkpoint, the optimizer as new."""
+        """A training client with the weights of a checkpoint and a new optimizer."""
         return ReadyFuture(lambda: self._client(self._load(path, optimizer=False)))
 
     def create_training_client_from_state_with_optimizer(
         self, path: str, base_model: str | None = None, user_metadata: dict[str, str] | None = None
     ) -> ReadyFuture[BigramTrainingClient]:
-        """The weights and the optimizer of a checkpoint."""
+        """A training client with the weights and the optimizer state of a checkpoint."""
         return ReadyFuture(lambda: self._client(self._load(path, optimizer=True)))
 
     def create_sampling_client(
         self, model_path: str | None = None, base_model: str | None = None
     ) -> ReadyFuture[BigramSamplingClient]:
-        """A sampler of a checkpoint, or of the blank model."""
+        """A sampling client of a checkpoint, or of the blank model."""
 
         def call() -> BigramSamplingClient:
             blank = BigramModel.blank(self.vocab_size)

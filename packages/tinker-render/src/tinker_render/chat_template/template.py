@@ -1,97 +1,86 @@
-"""Any other model: what its tokenizer's own chat template makes of a conversation.
+"""The format of any other model: what the chat template of its tokenizer writes.
 
-A template is a program that writes text. To know where each token comes from, every text in the
-conversation is replaced by a mark, the template run on that, and the marks in its output say where
-the texts stand. That this tells the truth is checked for each conversation: put back, the
-texts must give what the template writes without marks. Where they do not, it is refused.
+A template is a program that writes text. To find the origin of each token, every text of the
+conversation is replaced by a mark, the template runs, and the marks in its output show where the
+texts are. This is verified on each conversation: with the texts in place of the marks, the output
+must be what the template writes for the texts. If it is not, the conversation is refused.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
-from tinker_core import ConfigError, Malformed, Message, RenderError, Reply, Role, ToolSpec
+from tinker_core import Malformed, Message, RenderError, Reply, ToolSpec
+from tinker_core.strict_json import to_json
 from tinker_render.chat_template.marks import (
     BEGINS,
     MARK,
     REASONING,
-    TEXT,
+    Disguise,
     Texts,
     as_dicts,
+    forms_of,
     index_of,
     is_of_call,
     mark_of,
     texts_of,
-    ways_of,
 )
-from tinker_render.chat_template.tool_calls import (
-    BOUNDS,
-    TRIAL,
-    Readers,
-    call_dicts,
-    reader_of,
-)
+from tinker_render.chat_template.run import ChatTemplate
+from tinker_render.chat_template.tool_calls import BOUNDS, call_dicts
+from tinker_render.chat_template.trial import THINK, Findings, examine
+from tinker_render.chat_template.verify import verify_calls, verify_complete, verify_turn
 from tinker_render.format.chat import Chat
-from tinker_render.format.message_text import refuse
-from tinker_render.parsing.turn import Notation, read_turn
-from tinker_render.segments import Segment, Stream
-from tinker_render.tokenizer.codec import Piece, control_tokens
-from tinker_render.tools.json_calls import openai_tool, to_json
+from tinker_render.format.message_text import no_form, refuse, refuse_unparsed_calls
+from tinker_render.parsing.turn import Notation, from_text, read_turn
+from tinker_render.segments import Segment, SegmentWriter
+from tinker_render.tokenizer.codec import Piece, find_control_tokens
+from tinker_render.tools.json_calls import openai_tool
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_NOT_TODAY = "{% macro strftime_now(format) %}26 Jul 2024{% endmacro %}"
-
 
 @frozen(eq=False)
 class Template:
-    """A chat template, and what a trial on one exchange has shown of it."""
+    """A chat template, and how it writes a turn."""
 
     tokenizer: PreTrainedTokenizerBase
-    markers: tuple[str, ...] = field(init=False)
+    control_tokens: tuple[str, ...] = field(init=False)
     stop: tuple[str, ...] = field(init=False)
-    opening: str = field(init=False)
-    """What a generation prompt adds behind a message of the user."""
-    _read_calls: Readers | None = field(init=False)
-    """None where the template writes no calls, or none that we could read again."""
+    _template: ChatTemplate = field(init=False)
+    _findings: Findings = field(init=False)
+    _openings: dict[bool, str] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
-        template = self.tokenizer.chat_template
-        if not template:
-            name = self.tokenizer.name_or_path
-            raise ConfigError(f"the tokenizer {name!r} has no chat template: role_colon?")
-        source = template if isinstance(template, str) else "".join(template.values())
         put = object.__setattr__  # the class is frozen
-        put(self, "markers", tuple(sorted(control_tokens(self.tokenizer, source))))
-        put(self, "stop", (self._end_of_answer(),))
-        put(self, "opening", self._opening([Message(role="user", content="a")], ()))
-        put(self, "_read_calls", self._reader_of_calls())
+        template = ChatTemplate(self.tokenizer)
+        put(self, "_template", template)
+        control = find_control_tokens(self.tokenizer, template.source)
+        put(self, "control_tokens", tuple(sorted(control)))
+        put(self, "_findings", examine(template, self.control_tokens))
+        put(self, "stop", (self._findings.stop,))
 
-    def begin(self, stream: Stream, chat: Chat) -> None:
-        """Nothing: what stands before the first message is taken for its header."""
+    def begin(self, writer: SegmentWriter, chat: Chat) -> None:
+        """Write nothing: text in front of the first message is its header."""
 
-    def message(self, stream: Stream, chat: Chat, i: int) -> None:
-        """Its part of what the template writes of the whole chat."""
-        stream.segments += chat.once(self._written)[i]
-
-    def open(self, stream: Stream, chat: Chat, role: Role) -> None:
-        """What the template adds where it is asked for a generation prompt."""
-        if role != "assistant":
-            raise RenderError(f"a chat template opens an assistant's message, not a {role}'s")
-        stream.frame(self._opening([*chat], ()))
+    def message(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
+        """Write the part of the output of the template that belongs to the message."""
+        writer.segments += chat.cached(self._written)[i]
 
     def read(self, pieces: Sequence[Piece], tools: Sequence[ToolSpec]) -> Reply | Malformed:
-        """Reasoning where the vocabulary has `<think>`, newlines at its bounds dropped; text."""
-        thinks = "<think>" in self.markers
+        """Read reasoning without the newlines around it, text, and calls."""
+        thinks = {*THINK} <= {*self.control_tokens}
+        readers = self._findings.read_calls
         notation = Notation(
-            think=("<think>", "</think>") if thinks else None,
-            call=BOUNDS if self._read_calls else None,
-            read_call=self._read_calls(tools) if self._read_calls else None,
+            think=THINK if thinks else None,
+            opened=thinks and self._findings.opens_reasoning,
+            call=BOUNDS if readers else None,
+            read_call=from_text(readers(tools)) if readers else None,
         )
         turn = read_turn(pieces, notation)
         text = turn.text.rstrip("\n") if turn.calls or turn.unparsed else turn.text
@@ -99,104 +88,119 @@ class Template:
             return evolve(turn, text=text).outcome()
         return evolve(turn, thinking=turn.thinking.strip("\n"), text=text.lstrip("\n")).outcome()
 
-    def settled(self, chat: Chat) -> int:
-        """None: nobody knows what a template does to a message when others follow."""
+    def stable_prefix(self, chat: Chat) -> int:
+        """Zero: a template may rewrite any message when others follow."""
         return 0
 
     def _written(self, chat: Chat) -> list[list[Segment]]:
-        """The segments of each message: the template's text, taken apart at the marks."""
+        """The segments of each message: the output of the template, split at the marks."""
         messages, tools = [*chat], chat.tools
-        self._check_names(messages, tools)
-        marked = self._run(as_dicts(messages, texts_of(messages)), tools)
+        *before, last = messages
+        if last.role == "assistant" and before:
+            opening = self._template.opening(self._shown(before), tools)
+            history = self._write(before, tools)
+            header = Segment(opening, True, len(before), False, False)
+            if chat.is_prompt:
+                return [*history, [header]]
+            return self._behind_prompt(history, header, self._write(messages, tools, opening))
+        if chat.is_prompt:
+            raise RenderError(f"a chat template has no prompt for a {last.role} message")
+        return self._write(messages, tools)
+
+    def _behind_prompt(
+        self, history: list[list[Segment]], header: Segment, written: list[list[Segment]]
+    ) -> list[list[Segment]]:
+        """The whole conversation, behind the prompt that the model was given for the last message.
+
+        Some templates write white space at the end of a prompt that they write differently once an
+        answer follows. The prompt decides.
+        """
+        begins = next((n for n, s in enumerate(written[-1]) if s.content), len(written[-1]))
+        given = [*chain(*written[:-1]), *written[-1][:begins]]
+        prompt = _text([*chain(*history), header])
+        if _text(given) == prompt:
+            return written
+        if "".join(_text(given).split()) != "".join(prompt.split()):
+            at = f"messages[{header.message}] (assistant)"
+            raise RenderError(f"{at}: the chat template does not write it behind its prompt")
+        return [*history, [header, *written[-1][begins:]]]
+
+    def _write(
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec], opening: str | None = None
+    ) -> list[list[Segment]]:
+        """The segments of each message. `opening` is the end of the prompt of the last message."""
+        self._check(messages, tools)
+        marked = self._run(messages, self._marks(messages), tools)
         texts = self._as_written(marked, messages, tools)
-        prompt = self._prompt_of_last(marked, messages, tools)
-        streams: list[Stream] = []
+        written: list[list[Segment]] = []
         at = 0
         for i, message in enumerate(messages):
-            stop = self._end_of_message(marked, i)
-            written = marked[at:stop]
+            stop = self._end_of_message(marked, i, tools)
+            part, behind = marked[at:stop], MARK.split(marked[stop:], maxsplit=1)[0]
             if message.role != "assistant":
-                given = written.index(BEGINS)
-            elif prompt is not None and i == len(messages) - 1:
-                given = len(prompt) - at
+                given = part.index(BEGINS)
+            elif opening is not None and i == len(messages) - 1:
+                given = self._end_of_prompt(i, message, part, opening)
             else:
-                given = self._end_of_opening(written)
-            streams.append(Stream())
-            streams[-1].turn(i, sampled=message.role == "assistant")
-            _write_message(streams[-1], written, given, texts)
+                given = self._end_of_opening(part, tools)
+            self._verify(i, message, part[given:], behind, texts, tools)
+            written.append(_segments(i, message, part, given, texts))
             at = stop
-        streams[-1].frame(marked[at:])
-        return [stream.segments for stream in streams]
+        written[-1].append(Segment(marked[at:], True, len(messages) - 1, False, False))
+        return written
 
-    def _run(
-        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[ToolSpec], prompt: bool = False
-    ) -> str:
-        from jinja2 import TemplateError
+    def _shown(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        marks = self._marks(messages)
+        return as_dicts(messages, marks, reasoning_key=self._findings.reasoning_key)
 
-        declared: list[Any] | None = [openai_tool(tool) for tool in tools] or None
-        source = self.tokenizer.get_chat_template(None, declared)
-        try:
-            text = self.tokenizer.apply_chat_template(
-                [dict(message) for message in messages],
-                chat_template=_NOT_TODAY + source,
-                tools=declared,
-                add_generation_prompt=prompt,
-                tokenize=False,
-            )
-        except (TemplateError, TypeError) as error:
-            raise RenderError(f"the chat template refuses the conversation: {error}") from error
-        return str(text)
+    def _end_of_prompt(self, i: int, message: Message, written: str, opening: str) -> int:
+        """The length of the part of the last message that its prompt supplied."""
+        at = written.find(opening)
+        if at < 0:
+            raise refuse(i, message, "the chat template does not write it behind its prompt")
+        if message.thinking.strip() and mark_of(i, REASONING) not in written:
+            where = f"messages[{i}] ({message.role}): "
+            raise no_form("the chat template", "reasoning", "its reasoning", where)
+        return at + len(opening)
 
-    def _end_of_answer(self) -> str:
-        exchange = [_said("user", "a"), _said("assistant", mark_of(1, TEXT))]
-        behind = self._run(exchange, ()).partition(mark_of(1, TEXT))[2]
-        found = [(behind.index(marker), marker) for marker in self.markers if marker in behind]
-        if not found:
-            raise ConfigError("the chat template ends an answer without a control token")
-        return min(found)[1]
+    def _opening(self, tools: Sequence[ToolSpec]) -> str:
+        """The generation prompt behind one user message; there may be a template for tools."""
+        with_tools = bool(tools)
+        if with_tools not in self._openings:
+            asked = [{"role": "user", "content": "a"}]
+            self._openings[with_tools] = self._template.opening(asked, tools)
+        return self._openings[with_tools]
 
-    def _reader_of_calls(self) -> Readers | None:
-        if not {*BOUNDS} <= {*self.markers}:
-            return None
-        trial = Message(role="assistant", tool_calls=(TRIAL,))
-        called = {"role": "assistant", "content": "", "tool_calls": call_dicts(trial, str)}
-        try:
-            written = self._run([_said("user", "a"), called], ())
-        except RenderError:
-            return None
-        return reader_of(written.removeprefix(self._run([_said("user", "a")], ())))
+    def _verify(  # all that is known of one message
+        self,
+        i: int,
+        message: Message,
+        written: str,
+        behind: str,
+        texts: Texts,
+        tools: Sequence[ToolSpec],
+    ) -> None:
+        verify_complete(i, message, written)
+        if message.role == "assistant":
+            verify_turn(i, message, written, behind, self.stop[0])
+        if message.tool_calls and self._findings.read_calls is not None:
+            verify_calls(i, message, written, texts, self._findings.read_calls(tools))
 
-    def _opening(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> str:
-        """What a generation prompt adds to the text."""
-        marked = as_dicts(messages, texts_of(messages))
-        closed, opened = self._run(marked, tools), self._run(marked, tools, prompt=True)
-        if not opened.startswith(closed) or closed == opened:
-            raise RenderError("the chat template's generation prompt does not extend its text")
-        return opened[len(closed) :]
+    def _marks(self, messages: Sequence[Message]) -> Texts:
+        return {mark: mark for mark in texts_of(messages)}
 
-    def _prompt_of_last(
-        self, marked: str, messages: Sequence[Message], tools: Sequence[ToolSpec]
-    ) -> str | None:
-        """What the model was given when it emitted the last message; None if it did not."""
-        *before, last = messages
-        if last.role != "assistant" or not before:
-            return None
-        n = len(before)
-        prompt = self._run(as_dicts(before, texts_of(before)), tools, prompt=True)
-        if not marked.startswith(prompt):
-            raise refuse(n, last, "the chat template does not write it behind its prompt")
-        if mark_of(n, REASONING) in texts_of(messages) and mark_of(n, REASONING) not in marked:
-            raise refuse(n, last, "the chat template drops its reasoning")
-        return prompt
+    def _run(self, messages: Sequence[Message], shown: Texts, tools: Sequence[ToolSpec]) -> str:
+        given = as_dicts(messages, shown, reasoning_key=self._findings.reasoning_key)
+        return self._template.run(given, tools)
 
-    def _end_of_opening(self, written: str) -> int:
-        """How much of an earlier message of the assistant its prompt supplied.
+    def _end_of_opening(self, written: str, tools: Sequence[ToolSpec]) -> int:
+        """The length of the part of an earlier assistant message that its prompt supplied.
 
-        That is the opening, or its beginning: a template may open reasoning for the last message
-        alone.
+        This is the generation prompt or a beginning of it: a template may open reasoning only for
+        the last message.
         """
-        opening = self.opening
-        first = [opening.index(m) + len(m) for m in self.markers if m in opening]
+        opening = self._opening(tools)
+        first = [opening.index(c) + len(c) for c in self.control_tokens if c in opening]
         for length in range(len(opening), min(first, default=len(opening)) - 1, -1):
             at = written.find(opening[:length])
             if at >= 0:
@@ -206,64 +210,76 @@ class Template:
     def _as_written(
         self, marked: str, messages: Sequence[Message], tools: Sequence[ToolSpec]
     ) -> Texts:
-        """The texts as the template writes them: to the letter, or trimmed in some way."""
+        """The texts as the template writes them: unchanged, or trimmed in some way."""
         texts = texts_of(messages)
+        disguise = Disguise.of(texts, self.control_tokens)
+        disguised = {mark: disguise.put_on(text) for mark, text in texts.items()}
         pieces = MARK.split(marked)
-        pattern = "".join(ways_of(texts[p]) if p in texts else re.escape(p) for p in pieces)
-        match = re.fullmatch(pattern, self._run(as_dicts(messages, texts, real=True), tools))
+        pattern = "".join(forms_of(disguised[p]) if p in texts else re.escape(p) for p in pieces)
+        match = re.fullmatch(pattern, self._run(messages, disguised, tools))
         if match is None:
-            raise RenderError("the chat template does more with a message's text than trim it")
-        return dict(zip((p for p in pieces if p in texts), match.groups(), strict=True))
+            raise RenderError("the chat template does more with the text of a message than trim it")
+        found = zip((p for p in pieces if p in texts), match.groups(), strict=True)
+        return {mark: disguise.take_off(text) for mark, text in found}
 
-    def _end_of_message(self, marked: str, i: int) -> int:
-        """Behind the control token after the message's text, or where the next text begins.
+    def _end_of_message(self, marked: str, i: int, tools: Sequence[ToolSpec]) -> int:
+        """The end of the control token behind the text of a message, or the start of the next text.
 
-        After a call that is the one that ends an answer.
+        Behind a call, it is the end of the token that ends a turn.
         """
         own = [mark for mark in MARK.findall(marked) if index_of(mark) == i]
         texts = [mark for mark in own if not is_of_call(mark) and mark != mark_of(i, REASONING)]
         if len(texts) > 1 or not own:
-            raise RenderError(f"messages[{i}]: the chat template must write its text just once")
+            raise RenderError(f"messages[{i}]: the chat template must write its text exactly once")
         start = marked.rindex(own[-1]) + len(own[-1])
         following = MARK.search(marked, start)
         behind = marked[start : following.start() if following else None]
         called = any(map(is_of_call, own))
         if called and self.stop[0] not in behind:
-            raise RenderError(f"messages[{i}]: the chat template ends a call unlike an answer")
-        last = self.stop if called else self.markers
-        ends = [behind.index(m) + len(m) for m in last if m in behind]
-        # Where a message has no end of its own, the next one's opening must not be taken for it.
-        ends += [behind.index(self.opening)] if self.opening in behind else []
+            raise RenderError(
+                f"messages[{i}]: the chat template does not end a call like an answer"
+            )
+        last = self.stop if called else self.control_tokens
+        ends = [behind.index(token) + len(token) for token in last if token in behind]
+        # A message without an end of its own ends where the next generation prompt begins.
+        opening = self._opening(tools)
+        ends += [behind.index(opening)] if opening in behind else []
         return start + min(ends, default=len(behind))
 
-    def _check_names(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> None:
-        """Names and tools reach the template as they are: they must not hold a control token."""
+    def _check(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> None:
+        """Names and tools reach the template unchanged: they must not contain a control token."""
         for i, message in enumerate(messages):
-            if message.unparsed_tool_calls:
-                raise refuse(i, message, "a tool call that could not be parsed")
-            if message.tool_calls and self._read_calls is None:
-                raise refuse(i, message, "the chat template writes no calls that could be read")
+            refuse_unparsed_calls(i, message)
+            if message.tool_calls and self._findings.read_calls is None:
+                raise no_form(
+                    "the chat template",
+                    "tools",
+                    "calls that can be parsed",
+                    f"messages[{i}] ({message.role}): ",
+                )
         names = [(m.name, m.tool_call_id, call_dicts(m, lambda _: "")) for m in messages]
         given = to_json([*names, *map(openai_tool, tools)])
-        forged = [marker for marker in self.markers if marker in given]
-        if forged:
-            raise RenderError(f"a name or a tool holds the control token {forged[0]}")
+        if spelled := [token for token in self.control_tokens if token in given]:
+            raise RenderError(f"a name or a tool contains the control token {spelled[0]}")
 
 
-def _said(role: str, text: str) -> dict[str, Any]:
-    return {"role": role, "content": text}
+def _text(segments: Iterable[Segment]) -> str:
+    return "".join(segment.text for segment in segments)
 
 
-def _write_message(stream: Stream, written: str, given: int, texts: Texts) -> None:
-    """One message: what stands before it, then its own."""
-    stream.frame(written[:given])
+def _segments(i: int, message: Message, written: str, given: int, texts: Texts) -> list[Segment]:
+    """The segments of a message: the part that the prompt supplies, then its content."""
+    writer = SegmentWriter()
+    writer.start(i, sampled=message.role == "assistant")
+    writer.header(written[:given])
     for piece in MARK.split(written[given:]):
         if piece in texts:
-            stream.text(texts[piece])
+            writer.text(texts[piece])
         else:
-            stream.mark(piece)
+            writer.markup(piece)
+    return writer.segments
 
 
 def template(tokenizer: PreTrainedTokenizerBase, *_: object) -> Template:
-    """Whatever the tokenizer's template writes."""
+    """The chat template of the tokenizer."""
     return Template(tokenizer)

@@ -1,22 +1,22 @@
-"""Does a renderer fit a model? Its template, and what must hold, on one's own conversations."""
+"""Check whether a renderer fits a model: against its chat template, and prompt against example."""
 
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tinker_core import Message, Reply, as_conversation
+from tinker_core import Message, Reply, ToolSpec, as_conversation
+from tinker_core.strict_json import parse_json
 from tinker_render.renderer import Renderer
-from tinker_render.tools.json_calls import as_tools, openai_tool
+from tinker_render.tools.json_calls import openai_tool
 from tinker_render.train_on_what import TrainOnWhat
 
 
 def first_problem(
-    renderer: Renderer, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
+    renderer: Renderer, messages: Sequence[Mapping[str, Any]], tools: Sequence[ToolSpec]
 ) -> str | None:
-    """What is wrong with the rendering of a conversation, or None. Raises as the renderer does."""
+    """The first problem with the rendering of a conversation, or None."""
     conversation = as_conversation(messages)
     if renderer.tokenizer.chat_template:
         problem = _against_template(renderer, messages, tools)
@@ -31,10 +31,10 @@ def first_problem(
 
 
 def _against_template(
-    renderer: Renderer, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
+    renderer: Renderer, messages: Sequence[Mapping[str, Any]], tools: Sequence[ToolSpec]
 ) -> str | None:
-    """The text of the whole conversation by the model's own chat template, and by the renderer."""
-    declared: list[Any] | None = [openai_tool(tool) for tool in as_tools(tools)] or None
+    """Compare the text of the chat template of the model with the text of the renderer."""
+    declared: list[Any] | None = [openai_tool(tool) for tool in tools] or None
     theirs = str(
         renderer.tokenizer.apply_chat_template(
             _with_parsed_arguments(messages), tools=declared, tokenize=False
@@ -52,17 +52,17 @@ def _against_template(
 
 
 def _with_parsed_arguments(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """As transformers documents it: a template takes a call's arguments as a dictionary."""
+    """The messages with arguments as dictionaries, as transformers documents it for templates."""
     given = copy.deepcopy([dict(message) for message in messages])
     for call in (call for message in given for call in message.get("tool_calls") or ()):
         function = call.get("function", call)
         if isinstance(function.get("arguments"), str):
-            function["arguments"] = json.loads(function["arguments"])
+            function["arguments"] = parse_json(function["arguments"] or "{}")
     return given
 
 
 def _of_answer(
-    renderer: Renderer, conversation: Sequence[Message], tools: Sequence[Mapping[str, Any]]
+    renderer: Renderer, conversation: Sequence[Message], tools: Sequence[ToolSpec]
 ) -> str | None:
     prompt = renderer.build_generation_prompt(conversation[:-1], tools=tools).to_ints()
     model_input, _ = renderer.build_supervised_example(
@@ -73,5 +73,5 @@ def _of_answer(
         return "the example does not begin with the prompt"
     outcome = renderer.parse_response(tokens[len(prompt) :], tools=tools)
     if not isinstance(outcome, Reply):
-        return f"the answer is read as {outcome}"
+        return f"the answer is parsed as {outcome}"
     return None

@@ -1,10 +1,9 @@
-"""`tinker-render show` and `tinker-render check`: look at conversations as the model sees them."""
+"""`tinker-render show` and `tinker-render check`: conversations as the model sees them."""
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -13,14 +12,13 @@ from typing import Annotated, Any
 import tyro
 from attrs import frozen
 
-from tinker_core import DataError, PostTrainingError, RenderError
+from tinker_core import DataError, RenderError, ToolSpec, as_tools
+from tinker_core.command_line import Command, run_command_line
+from tinker_core.jsonl import read_jsonl
 from tinker_render.cli.check import first_problem
 from tinker_render.cli.show import spans, to_html, to_terminal
-from tinker_render.lineup import get_recommended_renderer_name
-from tinker_render.registry import get_renderer
-from tinker_render.renderer import Renderer
-from tinker_render.tokenizer.load import get_tokenizer
-from tinker_render.train_on_what import TrainOnWhat
+from tinker_render.registry import renderer_for
+from tinker_render.train_on_what import DEFAULT_TRAIN_ON_WHAT, TrainOnWhat
 
 
 @frozen(kw_only=True)
@@ -28,51 +26,52 @@ class Show:
     """Print conversations as the model sees them: trained text green, control tokens bold."""
 
     model: str
-    """Whose tokenizer to use."""
+    """The model whose tokenizer is used."""
     data: Path
-    """JSONL with `messages`, and `tools` where there are any."""
+    """JSONL file of rows with `messages` and, optionally, `tools`."""
     renderer: str = "auto"
-    """Name of the renderer; `auto` for the one that fits the model."""
-    train_on_what: TrainOnWhat = TrainOnWhat.ALL_ASSISTANT_MESSAGES
-    """Which messages to train on."""
+    """Name of the renderer; `auto` is the recommended one for the model."""
+    train_on_what: TrainOnWhat = DEFAULT_TRAIN_ON_WHAT
+    """The messages to train on."""
     limit: int = 3
-    """How many rows to show."""
+    """Number of rows to show."""
     html: Path | None = None
-    """Write one page here instead of printing."""
+    """Write an HTML page to this file instead of printing."""
 
 
 @frozen(kw_only=True)
 class Check:
-    """Compare a renderer with the chat template of the model; see that answers are read again."""
+    """Compare a renderer with the chat template of the model, and parse its answers again."""
 
     model: str
-    """Whose tokenizer to use."""
+    """The model whose tokenizer is used."""
     data: Path
-    """JSONL with `messages`, and `tools` where there are any."""
+    """JSONL file of rows with `messages` and, optionally, `tools`."""
     renderer: str = "auto"
-    """Name of the renderer."""
+    """Name of the renderer; `auto` is the recommended one for the model."""
 
 
-Command = (
+Commands = (
     Annotated[Show, tyro.conf.subcommand("show")] | Annotated[Check, tyro.conf.subcommand("check")]
 )
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; ends with 1 where something is wrong."""
-    command: Show | Check = tyro.cli(Command, prog="tinker-render", args=arguments)
-    try:
-        sys.exit(show(command) if isinstance(command, Show) else check(command))
-    except PostTrainingError as error:
-        sys.exit(f"tinker-render: {error}")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line. The exit status is 1 if `check` finds a difference."""
+    run_command_line("tinker-render", _parse, arguments)
+
+
+def _parse(arguments: list[str]) -> Command:
+    command: Show | Check = tyro.cli(Commands, prog="tinker-render", args=arguments)
+    return lambda: show(command) if isinstance(command, Show) else check(command)
 
 
 def show(command: Show) -> int:
-    """Print rows, or write them as a page."""
-    renderer = _renderer(command)
+    """Print rows, or write them to an HTML page."""
+    renderer = renderer_for(command.model, command.renderer)
     shown = []
     for row, messages, tools in islice(_rows(command.data), command.limit):
-        with _at(command.data, row):
+        with _located(command.data, row):
             examples = renderer.build_supervised_examples(
                 messages, command.train_on_what, tools=tools
             )
@@ -85,11 +84,11 @@ def show(command: Show) -> int:
 
 
 def check(command: Check) -> int:
-    """Check every row; say yes, or show the first difference."""
-    renderer = _renderer(command)
+    """Check every row, and print the first difference."""
+    renderer = renderer_for(command.model, command.renderer)
     count = 0
     for row, messages, tools in _rows(command.data):
-        with _at(command.data, row):
+        with _located(command.data, row):
             problem = first_problem(renderer, messages, tools)
         if problem:
             print(f"{command.data}:{row}: {problem}")
@@ -99,31 +98,25 @@ def check(command: Check) -> int:
     return 0
 
 
-def _renderer(command: Show | Check) -> Renderer:
-    named = command.renderer != "auto"
-    name = command.renderer if named else get_recommended_renderer_name(command.model)
-    return get_renderer(name, get_tokenizer(command.model), command.model)
-
-
 @contextmanager
-def _at(path: Path, row: int) -> Iterator[None]:
-    """Errors within say where the row is."""
+def _located(path: Path, row: int) -> Iterator[None]:
+    """Add the place of the row to errors."""
     try:
         yield
     except DataError as error:
         raise error.at(file=path, row=row) from error
     except RenderError as error:
-        raise RenderError(f"{path}:{row}: {error}") from error
+        raise RenderError(f"{path}:{row}: {error}", lacks=error.lacks) from error
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[dict[str, Any]], list[dict[str, Any]]]]:
-    """Number, messages and tools of each row. Raises DataError with file and row."""
-    with path.open(encoding="utf-8") as lines:
-        for row, line in enumerate(lines, start=1):
-            try:
-                value = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise DataError(f"not JSON: {error}", file=path, row=row) from error
-            if not isinstance(value, dict) or not isinstance(value.get("messages"), list):
-                raise DataError("not an object with messages", file=path, row=row)
-            yield row, value["messages"], value.get("tools") or []
+def _rows(path: Path) -> Iterator[tuple[int, list[dict[str, Any]], tuple[ToolSpec, ...]]]:
+    """Number, messages and tools of each row. Keys that are not read are named on stderr."""
+    unread: set[str] = set()
+    for row, value in read_jsonl(path):
+        if not isinstance(value.get("messages"), list):
+            raise DataError("not an object with messages", file=path, row=row)
+        if fresh := sorted(value.keys() - {"messages", "tools"} - unread):
+            print(f"{path}:{row}: keys that are not read: {', '.join(fresh)}", file=sys.stderr)
+            unread.update(fresh)
+        with _located(path, row):
+            yield row, value["messages"], as_tools(value.get("tools"))

@@ -1,4 +1,4 @@
-"""A rendered conversation for the eye: what is trained on, what is given, what steers."""
+"""Show an example: trained text, given text and control tokens in different styles."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Span:
 
 
 def spans(renderer: Renderer, example: tinker.ModelInput, weights: ArrayLike) -> list[Span]:
-    """The example's T tokens as text, cut where their weight (T,) or their kind changes.
+    """The T tokens of the example as text, split where their weight (T,) or their kind changes.
 
-    Of an image, its size is shown.
+    An image is shown as its number of tokens.
     """
     trained_T = np.asarray(weights, dtype=bool).tolist()
     shown: list[Span] = []
@@ -57,7 +57,7 @@ def spans(renderer: Renderer, example: tinker.ModelInput, weights: ArrayLike) ->
 
 
 def _text_spans(renderer: Renderer, tokens: Sequence[int], trained: Sequence[bool]) -> list[Span]:
-    control = renderer.codec.control_ids
+    control = renderer.codec.control_names
     kinds = [(w, token in control, token) for token, w in zip(tokens, trained, strict=True)]
     return [
         Span(renderer.codec.decode([token for *_, token in group]), is_trained, is_control)
@@ -66,7 +66,7 @@ def _text_spans(renderer: Renderer, tokens: Sequence[int], trained: Sequence[boo
 
 
 def to_terminal(shown: Iterable[Span]) -> str:
-    """Trained text green, given text faint, control tokens bold."""
+    """Text for a terminal: trained text green, given text faint, control tokens bold."""
     return "".join(
         f"{_ANSI['trained' if span.trained else 'given']}{_CONTROL if span.control else ''}"
         f"{span.text}{_RESET}"
@@ -75,7 +75,7 @@ def to_terminal(shown: Iterable[Span]) -> str:
 
 
 def to_html(conversations: Iterable[Iterable[Span]]) -> str:
-    """One page, complete in itself."""
+    """A self-contained HTML page."""
     blocks = (
         "".join(
             f'<span class="{"trained" if span.trained else "given"}'

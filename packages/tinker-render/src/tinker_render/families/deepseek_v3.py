@@ -1,6 +1,6 @@
-"""DeepSeek V3.1: no role headers but `User` and `Assistant` tokens, and none after a tool's answer.
+"""DeepSeek V3.1: `User` and `Assistant` tokens instead of headers, none behind a tool result.
 
-Every earlier message of the assistant follows a closing `</think>`, its reasoning dropped.
+Earlier assistant messages follow a closing `</think>`, without their reasoning.
 """
 
 from __future__ import annotations
@@ -9,30 +9,24 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from tinker_core import (
-    Malformed,
-    Message,
-    RenderError,
-    Reply,
-    Role,
-    ToolCall,
-    ToolSpec,
-    UnparsedToolCall,
-)
+from tinker_core import Malformed, Message, Reply, ToolCall, ToolSpec, UnparsedToolCall
+from tinker_core.strict_json import to_json
 from tinker_render.format.chat import Chat
 from tinker_render.format.message_text import (
     only_text,
     reasoning_and_answer,
     refuse,
+    refuse_reasoning,
+    refuse_unparsed_calls,
 )
 from tinker_render.parsing.turn import Notation, read_turn
-from tinker_render.segments import Stream
-from tinker_render.tokenizer.codec import Marker, Piece
-from tinker_render.tools.json_calls import checked_arguments, read_named_call, to_json
+from tinker_render.segments import SegmentWriter
+from tinker_render.tokenizer.codec import ControlToken, Piece, text_of
+from tinker_render.tools.json_calls import checked_arguments, read_call
 
 
 def _token(name: str) -> str:
-    """A token in the model's own brackets, its words joined as there."""
+    """A token in fullwidth bars, with its words joined by U+2581."""
     return f"<\uff5c{name.replace(' ', chr(0x2581))}\uff5c>"
 
 
@@ -56,58 +50,49 @@ _TOOLS = (
 
 @frozen
 class DeepSeekV3:
-    """Thinking or not."""
+    """With reasoning or without."""
 
     thinks: bool
-    markers = (
+    control_tokens = (
         *(BOS, EOS, USER, ASSISTANT, "<think>", "</think>"),
         *(CALLS, CALLS_END, CALL, CALL_END, SEPARATOR, ANSWER, ANSWER_END),
     )
     stop = (EOS,)
 
-    def begin(self, stream: Stream, chat: Chat) -> None:
-        """The beginning of a text, and the tools where no system message precedes them."""
-        stream.frame(BOS)
+    def begin(self, writer: SegmentWriter, chat: Chat) -> None:
+        """Write the BOS token, and the tools if there is no system message."""
+        writer.header(BOS)
         if chat[0].role != "system":
-            _declare(stream, chat.tools)
+            _declare(writer, chat.tools)
 
-    def message(self, stream: Stream, chat: Chat, i: int) -> None:
-        """System messages first, joined by blank lines, then the tools."""
+    def message(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
+        """Write the message. System messages come first, joined by blank lines, then the tools."""
         message = chat[i]
         match message.role:
             case "system" if i == 0 or chat[i - 1].role == "system":
-                stream.frame("\n\n" if i > 0 else "")
-                stream.text(only_text(i, message, "deepseekv3"))
+                writer.header("\n\n" if i > 0 else "")
+                writer.text(only_text(i, message, "deepseekv3"))
                 if chat.tools and (i + 1 == len(chat) or chat[i + 1].role != "system"):
-                    stream.frame("\n\n")
-                    _declare(stream, chat.tools)
+                    writer.header("\n\n")
+                    _declare(writer, chat.tools)
             case "user":
-                stream.frame(USER)
-                stream.text(only_text(i, message, "deepseekv3"))
+                writer.header(USER)
+                writer.text(only_text(i, message, "deepseekv3"))
             case "assistant":
-                self._assistant(stream, chat, i)
+                self._assistant(writer, chat, i)
             case "tool":
-                stream.frame(ANSWER)
-                stream.text(only_text(i, message, "deepseekv3"))
-                stream.mark(ANSWER_END)
+                writer.header(ANSWER)
+                writer.text(only_text(i, message, "deepseekv3"))
+                writer.markup(ANSWER_END)
             case role:
                 raise refuse(i, message, f"deepseekv3 has no {role} message here")
 
-    def open(self, stream: Stream, chat: Chat, role: Role) -> None:
-        """The assistant's token and `<think>`, opened or closed; nothing unless the user spoke."""
-        if role == "user":
-            stream.frame(USER)
-        elif role != "assistant":
-            raise RenderError(f"deepseekv3 cannot open a {role} message")
-        elif chat[-1].role == "user":
-            stream.frame(ASSISTANT + ("<think>" if self.thinks else "</think>"))
-
     def read(self, pieces: Sequence[Piece], tools: Sequence[ToolSpec]) -> Reply | Malformed:
-        """Reasoning up to `</think>`; nothing trimmed.
+        """Read reasoning up to `</think>`, without trimming.
 
-        A turn after a tool's answer begins without `<think>`, and what it says is no reasoning.
+        A turn behind a tool result begins without `<think>`: then there is no reasoning.
         """
-        bounds = (Marker("<think>"), Marker("</think>"))
+        bounds = (ControlToken("<think>"), ControlToken("</think>"))
         closes = next((piece for piece in pieces if piece in bounds), None) == bounds[1]
         notation = Notation(
             think=("<think>", "</think>"),
@@ -119,65 +104,67 @@ class DeepSeekV3:
         )
         return read_turn(pieces, notation).outcome()
 
-    def settled(self, chat: Chat) -> int:
-        """All, but for the last: when thinking, it loses its reasoning."""
-        return len(chat) - self.thinks
+    def stable_prefix(self, chat: Chat) -> int:
+        """All but the last message, which loses its reasoning."""
+        return len(chat) - 1
 
-    def _assistant(self, stream: Stream, chat: Chat, i: int) -> None:
+    def _assistant(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
         message = chat[i]
         reasoning, answer = reasoning_and_answer(i, message, "deepseekv3")
         last = i == len(chat) - 1
         if last and reasoning and not self.thinks:
-            raise refuse(i, message, "deepseekv3 without thinking has no form for reasoning")
+            raise refuse_reasoning(i, message, "deepseekv3 without thinking")
         after_user = i > 0 and chat[i - 1].role == "user"
         if after_user and not (last and self.thinks):
-            stream.frame(f"{ASSISTANT}</think>")
+            writer.header(f"{ASSISTANT}</think>")
         elif after_user:
-            stream.frame(f"{ASSISTANT}<think>")
-            stream.text(reasoning)
-            stream.mark("</think>")
+            writer.header(f"{ASSISTANT}<think>")
+            writer.text(reasoning)
+            writer.markup("</think>")
         elif last and reasoning:
-            stream.mark("<think>")
-            stream.text(reasoning)
-            stream.mark("</think>")
-        stream.text(answer)
-        _write_calls(stream, i, message)
-        stream.mark(EOS)
+            writer.markup("<think>")
+            writer.text(reasoning)
+            writer.markup("</think>")
+        writer.text(answer)
+        _write_calls(writer, i, message)
+        writer.markup(EOS)
 
 
-def _declare(stream: Stream, tools: Sequence[ToolSpec]) -> None:
+def _declare(writer: SegmentWriter, tools: Sequence[ToolSpec]) -> None:
     if not tools:
         return
-    stream.frame(_TOOLS[0])
+    writer.header(_TOOLS[0])
     for tool in tools:
-        parameters = to_json(dict(tool.parameters))
+        parameters = to_json(tool.parameters)
         described = f"Description: {tool.description}\n\nParameters: {parameters}"
-        stream.aside(f"\n### {tool.name}\n{described}\n")
-    stream.frame(_TOOLS[1])
+        writer.header_text(f"\n### {tool.name}\n{described}\n")
+    writer.header(_TOOLS[1])
 
 
-def _write_calls(stream: Stream, i: int, message: Message) -> None:
-    if message.unparsed_tool_calls:
-        raise refuse(i, message, "a tool call that could not be parsed")
+def _write_calls(writer: SegmentWriter, i: int, message: Message) -> None:
+    refuse_unparsed_calls(i, message)
     for n, call in enumerate(message.tool_calls):
-        stream.mark(CALL if n else f"{CALLS}{CALL}")
-        stream.text(call.name)
-        stream.mark(SEPARATOR)
-        stream.text(checked_arguments(i, message, call))
-        stream.mark(CALL_END)
-    stream.mark(CALLS_END if message.tool_calls else "")
+        writer.markup(CALL if n else f"{CALLS}{CALL}")
+        writer.text(call.name)
+        writer.markup(SEPARATOR)
+        writer.text(checked_arguments(i, message, call))
+        writer.markup(CALL_END)
+    writer.markup(CALLS_END if message.tool_calls else "")
 
 
-def _read_call(text: str) -> ToolCall | UnparsedToolCall:
-    name, _, arguments = text.partition(SEPARATOR)
-    return read_named_call(name, arguments, text)
+def _read_call(pieces: Sequence[Piece]) -> ToolCall | UnparsedToolCall:
+    text = text_of(pieces)
+    if ControlToken(SEPARATOR) not in pieces:
+        return UnparsedToolCall(text=text, reason=f"a call without {SEPARATOR}")
+    at = pieces.index(ControlToken(SEPARATOR))
+    return read_call(text_of(pieces[:at]), text_of(pieces[at + 1 :]), text=text)
 
 
 def deepseekv3(*_: object) -> DeepSeekV3:
-    """Not thinking, which is the model's default."""
+    """Without reasoning, the default of the model."""
     return DeepSeekV3(thinks=False)
 
 
 def deepseekv3_thinking(*_: object) -> DeepSeekV3:
-    """Thinking."""
+    """With reasoning."""
     return DeepSeekV3(thinks=True)

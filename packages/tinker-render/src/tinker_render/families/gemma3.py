@@ -1,4 +1,4 @@
-"""Gemma 3: `<start_of_turn>user` and `model` in turn, the system's text before the user's first."""
+"""Gemma 3: `<start_of_turn>user` and `model` alternate; system text is part of a user message."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from tinker_core import Malformed, RenderError, Reply, Role, ToolSpec
+from tinker_core import Malformed, Reply, Role, ToolSpec
 from tinker_render.format.chat import Chat
-from tinker_render.format.message_text import only_text, refuse
-from tinker_render.parsing.turn import as_text
-from tinker_render.segments import Stream
+from tinker_render.format.message_text import only_text, refuse, refuse_tools
+from tinker_render.parsing.turn import text_reply
+from tinker_render.segments import SegmentWriter
 from tinker_render.tokenizer.codec import Piece
 
 _ROLES: dict[Role, str] = {"user": "user", "assistant": "model"}
@@ -18,51 +18,45 @@ _ROLES: dict[Role, str] = {"user": "user", "assistant": "model"}
 
 @frozen
 class Gemma3:
-    """Text only; every turn stays as it was emitted."""
+    """Text only. Earlier turns are never rewritten."""
 
-    markers = ("<bos>", "<start_of_turn>", "<end_of_turn>")
+    control_tokens = ("<bos>", "<start_of_turn>", "<end_of_turn>")
     stop = ("<end_of_turn>",)
 
-    def begin(self, stream: Stream, chat: Chat) -> None:
-        """The beginning of a text."""
+    def begin(self, writer: SegmentWriter, chat: Chat) -> None:
+        """Write the BOS token."""
         if chat.tools:
-            raise RenderError("gemma3 has no form for tools")
-        stream.frame("<bos>")
+            raise refuse_tools("gemma3")
+        writer.header("<bos>")
         if chat[0].role == "system" and len(chat) == 1:
-            raise refuse(0, chat[0], "gemma3 writes it into the user's message: there is none")
+            raise refuse(0, chat[0], "gemma3 writes it into a user message, and there is none")
 
-    def message(self, stream: Stream, chat: Chat, i: int) -> None:
-        """User and model in turn, their texts trimmed."""
+    def message(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
+        """Write header, trimmed text and end. User and assistant messages must alternate."""
         message, first = chat[i], int(chat[0].role == "system")
         if i < first:
             return
         if message.role != ("user", "assistant")[(i - first) % 2]:
-            raise refuse(i, message, "in gemma3 user and assistant speak in turn")
-        stream.frame(f"<start_of_turn>{_ROLES[message.role]}\n")
+            raise refuse(i, message, "in gemma3 user and assistant messages alternate")
+        writer.header(f"<start_of_turn>{_ROLES[message.role]}\n")
         if i == first == 1:
-            stream.turn(0, sampled=False)
-            stream.text(only_text(0, chat[0], "gemma3"))
-            stream.frame("\n\n")
-            stream.turn(i, sampled=False)
-        stream.text(only_text(i, message, "gemma3").strip())
-        stream.mark("<end_of_turn>")
-        stream.frame("\n")
-
-    def open(self, stream: Stream, chat: Chat, role: Role) -> None:
-        """The header."""
-        if role not in _ROLES:
-            raise RenderError(f"gemma3 cannot open a {role} message")
-        stream.frame(f"<start_of_turn>{_ROLES[role]}\n")
+            writer.start(0, sampled=False)
+            writer.text(only_text(0, chat[0], "gemma3"))
+            writer.header("\n\n")
+            writer.start(i, sampled=False)
+        writer.text(only_text(i, message, "gemma3").strip())
+        writer.markup("<end_of_turn>")
+        writer.header("\n")
 
     def read(self, pieces: Sequence[Piece], tools: Sequence[ToolSpec]) -> Reply | Malformed:
-        """The text, nothing trimmed."""
-        return as_text(pieces)
+        """Read the text without trimming it."""
+        return text_reply(pieces)
 
-    def settled(self, chat: Chat) -> int:
-        """All: every turn stays as it was emitted."""
+    def stable_prefix(self, chat: Chat) -> int:
+        """All messages."""
         return len(chat)
 
 
 def gemma3(*_: object) -> Gemma3:
-    """As Gemma 3's template has it."""
+    """The format of Gemma 3."""
     return Gemma3()

@@ -1,35 +1,32 @@
-"""GLM 4.5 and 4.6: role tokens without ends; a turn ends with the token of who speaks next.
+"""GLM 4.5 and 4.6: role tokens and no end tokens; a turn ends with the token of the next role.
 
-That is `<|user|>`, or `<|observation|>` behind a call, and it is the model's to emit. Reasoning is
-dropped once the user speaks again.
+That is `<|user|>`, or `<|observation|>` behind a call, and the model emits it. Earlier reasoning is
+dropped when a user message follows.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from itertools import pairwise
 
 from attrs import evolve, frozen
 
-from tinker_core import (
-    Malformed,
-    Message,
-    RenderError,
-    Reply,
-    Role,
-    ToolCall,
-    ToolSpec,
-    UnparsedToolCall,
-)
+from tinker_core import Malformed, Message, Reply, ToolCall, ToolSpec, UnparsedToolCall
+from tinker_core.strict_json import to_json
 from tinker_render.format.chat import Chat, last_user
-from tinker_render.format.message_text import only_text, reasoning_and_answer, refuse
+from tinker_render.format.message_text import (
+    only_text,
+    reasoning_and_answer,
+    refuse,
+    refuse_reasoning,
+    refuse_unparsed_calls,
+)
 from tinker_render.parsing.turn import Notation, read_turn
-from tinker_render.segments import Stream
-from tinker_render.tokenizer.codec import Piece
-from tinker_render.tools.json_calls import openai_tool, to_json
+from tinker_render.segments import SegmentWriter
+from tinker_render.tokenizer.codec import ControlToken, Piece, text_of
+from tinker_render.tools.arguments import read_arguments, write_json, written_arguments
+from tinker_render.tools.json_calls import openai_tool
 
 _KEY, _VALUE = ("<arg_key>", "</arg_key>"), ("<arg_value>", "</arg_value>")
 _HEADERS = {"system": "<|system|>", "user": "<|user|>", "tool": "<|observation|>"}
@@ -41,53 +38,44 @@ _TOOLS = (
     "<arg_value>{arg-value-1}</arg_value>\n<arg_key>{arg-key-2}</arg_key>\n"
     "<arg_value>{arg-value-2}</arg_value>\n...\n</tool_call>",
 )
-_ARGUMENT = re.compile(r"\n<arg_key>(.*?)</arg_key>\n<arg_value>(.*?)</arg_value>", re.DOTALL)
+_BOUNDS = [ControlToken(text) for text in (*_KEY, *_VALUE)]
 
 
 @frozen
 class Glm:
-    """Thinking or not."""
+    """With reasoning or without."""
 
     thinks: bool
-    markers = (
+    control_tokens = (
         *("[gMASK]", "<sop>", *_HEADERS.values(), "<|assistant|>", "/nothink"),
         *("<think>", "</think>", "<tool_call>", "</tool_call>", *_KEY, *_VALUE),
         *("<tool_response>", "</tool_response>"),
     )
     stop = ("<|user|>", "<|observation|>")
 
-    def begin(self, stream: Stream, chat: Chat) -> None:
-        """The tools."""
-        stream.frame("[gMASK]<sop>")
+    def begin(self, writer: SegmentWriter, chat: Chat) -> None:
+        """Write the first tokens and the tools."""
+        writer.header("[gMASK]<sop>")
         if chat.tools:
-            stream.frame(_TOOLS[0])
-            stream.aside("".join(f"{to_json(openai_tool(tool))}\n" for tool in chat.tools))
-            stream.frame(_TOOLS[1])
+            writer.header(_TOOLS[0])
+            writer.header_text("".join(f"{to_json(openai_tool(tool))}\n" for tool in chat.tools))
+            writer.header(_TOOLS[1])
 
-    def message(self, stream: Stream, chat: Chat, i: int) -> None:
-        """The text behind its role's token, which the assistant may have emitted."""
+    def message(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
+        """Write the role token, unless the assistant emitted it, and the content."""
         message = chat[i]
         if message.role == "assistant":
-            self._assistant(stream, chat, i)
+            self._assistant(writer, chat, i)
             return
         if message.role not in _HEADERS:
             raise refuse(i, message, f"glm has no form for a {message.role} message")
         before = chat[i - 1].role if i > 0 else None
         if before != "assistant" and not before == message.role == "tool":
-            stream.frame(_HEADERS[message.role])
-        self._said(stream, i, message)
-
-    def open(self, stream: Stream, chat: Chat, role: Role) -> None:
-        """The token, and the closed block of reasoning where thinking is off."""
-        if role == "assistant":
-            stream.frame("<|assistant|>" + ("" if self.thinks else "\n<think></think>"))
-        elif role != "user":
-            raise RenderError(f"glm cannot open a {role} message")
-        elif chat[-1].role != "assistant":
-            stream.frame("<|user|>")
+            writer.header(_HEADERS[message.role])
+        self._other(writer, i, message)
 
     def read(self, pieces: Sequence[Piece], tools: Sequence[ToolSpec]) -> Reply | Malformed:
-        """Reasoning and text trimmed."""
+        """Read reasoning and text, and trim both."""
         notation = Notation(
             think=("<think>", "</think>"),
             call=("<tool_call>", "</tool_call>"),
@@ -98,100 +86,89 @@ class Glm:
         thinking = None if turn.thinking is None else turn.thinking.strip()
         return evolve(turn, thinking=thinking, text=turn.text.strip()).outcome()
 
-    def settled(self, chat: Chat) -> int:
-        """Those before the user's last: what follows that loses its reasoning."""
-        return max(chat.once(last_user), 0)
+    def stable_prefix(self, chat: Chat) -> int:
+        """The messages before the last user message: later ones lose their reasoning."""
+        return max(chat.cached(last_user), 0)
 
-    def _said(self, stream: Stream, i: int, message: Message) -> None:
+    def _other(self, writer: SegmentWriter, i: int, message: Message) -> None:
         text = only_text(i, message, "glm")
         if message.role == "tool":
-            stream.frame("\n<tool_response>\n")
-            stream.text(text)
-            stream.frame("\n</tool_response>")
+            writer.header("\n<tool_response>\n")
+            writer.text(text)
+            writer.header("\n</tool_response>")
         else:
-            stream.frame("\n")
-            stream.text(text)
-            stream.frame("/nothink" if message.role == "user" and not self.thinks else "")
+            writer.header("\n")
+            writer.text(text)
+            writer.header("/nothink" if message.role == "user" and not self.thinks else "")
 
-    def _assistant(self, stream: Stream, chat: Chat, i: int) -> None:
+    def _assistant(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
         message = chat[i]
         reasoning, answer = (text.strip() for text in reasoning_and_answer(i, message, "glm"))
-        current = i > chat.once(last_user)
+        current = i > chat.cached(last_user)
         if reasoning and current and not self.thinks:
-            raise refuse(i, message, "glm without thinking has no form for reasoning")
-        stream.frame("<|assistant|>")
+            raise refuse_reasoning(i, message, "glm without thinking")
+        writer.header("<|assistant|>")
         if self.thinks:
-            stream.mark("\n<think>")
-            stream.text(reasoning if current else "")
-            stream.mark("</think>")
+            writer.markup("\n<think>")
+            writer.text(reasoning if current else "")
+            writer.markup("</think>")
         else:
-            stream.frame("\n<think></think>")
-        stream.text(f"\n{answer}" if answer else "")
-        _write_calls(stream, i, message)
+            writer.header("\n<think></think>")
+        writer.text(f"\n{answer}" if answer else "")
+        _write_calls(writer, i, message)
         following = chat[i + 1].role if i + 1 < len(chat) else None
         if following in ("system", "developer", "assistant"):
-            raise refuse(i, message, "in glm the user or a tool speaks after the assistant")
+            raise refuse(i, message, "in glm a user or tool message follows the assistant")
         observes = following == "tool" or (following is None and bool(message.tool_calls))
-        stream.mark("<|observation|>" if observes else "<|user|>")
+        writer.markup("<|observation|>" if observes else "<|user|>")
 
 
-def _write_calls(stream: Stream, i: int, message: Message) -> None:
-    if message.unparsed_tool_calls:
-        raise refuse(i, message, "a tool call that could not be parsed")
+def _write_calls(writer: SegmentWriter, i: int, message: Message) -> None:
+    refuse_unparsed_calls(i, message)
     for call in message.tool_calls:
-        arguments = call.parsed_arguments
-        texts = {k: v if isinstance(v, str) else to_json(v) for k, v in arguments.items()}
-        written = f"{call.name}\n" + "".join(map(_argument, texts.items()))
-        if _parts(written) != (call.name, texts):
-            raise refuse(i, message, f"a call of {call.name!r} that reads otherwise once written")
-        stream.mark("\n<tool_call>")
-        stream.text(call.name)
+        texts = written_arguments(i, message, call, write_json)
+        if not _is_name(call.name):
+            raise refuse(i, message, f"glm has no form for a tool called {call.name!r}")
+        writer.markup("\n<tool_call>")
+        writer.text(call.name)
         for key, text in texts.items():
-            stream.mark(f"\n{_KEY[0]}")
-            stream.text(key)
-            stream.mark(f"{_KEY[1]}\n{_VALUE[0]}")
-            stream.text(text)
-            stream.mark(_VALUE[1])
-        stream.mark("\n</tool_call>")
+            writer.markup(f"\n{_KEY[0]}")
+            writer.text(key)
+            writer.markup(f"{_KEY[1]}\n{_VALUE[0]}")
+            writer.text(text)
+            writer.markup(_VALUE[1])
+        writer.markup("\n</tool_call>")
 
 
-def _argument(item: tuple[str, str]) -> str:
-    return f"\n{_KEY[0]}{item[0]}{_KEY[1]}\n{_VALUE[0]}{item[1]}{_VALUE[1]}"
+def _is_name(name: str) -> bool:
+    return bool(name) and not any(c.isspace() or c in "<>" for c in name)
 
 
-def _parts(text: str) -> tuple[str, dict[str, str]] | None:
-    name, _, rest = text.strip().partition("\n")
-    if not name or _ARGUMENT.sub("", f"\n{rest}").strip():
-        return None
-    return name, {match[1]: match[2] for match in _ARGUMENT.finditer(f"\n{rest}")}
-
-
-def _read_call(text: str, tools: Sequence[ToolSpec]) -> ToolCall | UnparsedToolCall:
-    """A parameter that its tool declares as a string stays one; others are read as JSON if so."""
-    parts = _parts(text)
-    if parts is None:
-        return UnparsedToolCall(text=text, reason="not a name with <arg_key> and <arg_value>")
-    name, texts = parts
-    declared = next((tool.parameters for tool in tools if tool.name == name), {})
-    properties = declared.get("properties", {})
-    strings = {key for key, schema in properties.items() if schema.get("type") == "string"}
-    values = {k: text if k in strings else _as_value(text) for k, text in texts.items()}
-    return ToolCall(name=name, arguments=to_json(values))
-
-
-def _as_value(text: str) -> Any:
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        return text
-    return text if isinstance(value, str) else value
+def _read_call(pieces: Sequence[Piece], tools: Sequence[ToolSpec]) -> ToolCall | UnparsedToolCall:
+    """Read a name, then keys and values between their tokens; only white space separates them."""
+    bounds = [n for n, piece in enumerate(pieces) if isinstance(piece, ControlToken)]
+    ends = [*bounds, len(pieces)]
+    name = text_of(pieces[: ends[0]]).strip()
+    between = [text_of(pieces[a + 1 : b]) for a, b in pairwise(ends)]
+    keys, gaps, values, others = (between[n::4] for n in range(4))
+    expected = _BOUNDS * (len(bounds) // len(_BOUNDS))
+    if [pieces[n] for n in bounds] != expected or "".join([*gaps, *others]).strip():
+        reason = "not one <arg_value> for each <arg_key>"
+    elif not _is_name(name):
+        reason = f"not the name of a tool: {name!r:.80}"
+    elif len(set(keys)) < len(keys):
+        reason = "an argument is given twice"
+    else:
+        texts = dict(zip(keys, values, strict=True))
+        return ToolCall(name=name, arguments=read_arguments(name, texts, tools, write_json))
+    return UnparsedToolCall(text=text_of(pieces), reason=reason)
 
 
 def glm(*_: object) -> Glm:
-    """Thinking, which is the model's default."""
+    """With reasoning, the default of the model."""
     return Glm(thinks=True)
 
 
 def glm_disable_thinking(*_: object) -> Glm:
-    """Not thinking."""
+    """Without reasoning."""
     return Glm(thinks=False)

@@ -1,8 +1,8 @@
-"""gpt-oss: the Harmony format. A turn is messages on channels: analysis, commentary, final.
+"""gpt-oss: the Harmony format. A turn consists of messages on channels.
 
-Reasoning goes to analysis, a call and what is said before it to commentary, the answer to final.
-The answer ends with `<|return|>` when it is emitted and with `<|end|>` ever after, and its
-reasoning is dropped then.
+Reasoning is on the channel analysis, a tool call and the text in front of it on commentary, the
+answer on final. A sampled answer ends with `<|return|>`. In the history it ends with `<|end|>`, and
+its reasoning is dropped.
 """
 
 from __future__ import annotations
@@ -18,86 +18,83 @@ from tinker_core import (
     Message,
     Part,
     Reply,
-    Role,
     TextPart,
     ThinkingPart,
     ToolCall,
     ToolSpec,
     UnparsedToolCall,
 )
+from tinker_core.strict_json import to_json
 from tinker_render.format.chat import Chat, last_finished_answer
 from tinker_render.format.message_text import (
     only_text,
     reasoning_and_answer,
     refuse,
+    refuse_unparsed_calls,
 )
-from tinker_render.segments import NO_MESSAGE, Stream
-from tinker_render.tokenizer.codec import Marker, Piece
+from tinker_render.segments import NO_MESSAGE, SegmentWriter
+from tinker_render.tokenizer.codec import ControlToken, Piece, text_of
 from tinker_render.tools.gpt_oss_typescript import namespace
-from tinker_render.tools.json_calls import checked_arguments, read_named_call, to_json
+from tinker_render.tools.json_calls import checked_arguments, read_call
 
-_CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)")
-_RECIPIENT = re.compile(r"to=([^\s<]+)")
+_RECIPIENT = re.compile(r"\bto=([^\s<]+)")
 _NAME = re.compile(r"[^\s<]+")
+_CHANNEL, _CONSTRAIN = ControlToken("<|channel|>"), ControlToken("<|constrain|>")
 
 
 @frozen(kw_only=True)
 class GptOss:
-    """With the system prompt that the model was trained with, or with none."""
+    """The format with the system prompt of the training of the model, or without."""
 
     effort: Literal["low", "medium", "high"] | None
-    """How long to reason, said in the system prompt; None leaves the system prompt out."""
+    """Reasoning effort in the system prompt; None leaves out the system prompt."""
     current_date: str | None = None
-    """As `2025-06-28`. None leaves the line out: a rendering must not depend on the day."""
-    markers = (
+    """For example `2025-06-28`; None leaves out the line, so that renderings do not change."""
+    control_tokens = (
         *("<|start|>", "<|channel|>", "<|message|>", "<|constrain|>"),
         *("<|end|>", "<|return|>", "<|call|>"),
     )
     stop = ("<|return|>", "<|call|>")
 
-    def begin(self, stream: Stream, chat: Chat) -> None:
-        """The system prompt, the developer's message with the system's text and the tools."""
-        self._system(stream, chat.tools)
-        _developer(stream, chat)
+    def begin(self, writer: SegmentWriter, chat: Chat) -> None:
+        """Write the system prompt, and the developer message with system text and tools."""
+        self._system(writer, chat.tools)
+        _developer(writer, chat)
 
-    def message(self, stream: Stream, chat: Chat, i: int) -> None:
-        """Role, channel, text, end."""
+    def message(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
+        """Write role, channel, text and end."""
         message = chat[i]
         match message.role:
             case "system" | "developer" if i == 0:
-                pass  # it stands in the developer's message
+                pass  # `begin` wrote it into the developer message
             case "user":
-                stream.frame("<|start|>user<|message|>")
-                stream.text(only_text(i, message, "gpt_oss"))
-                stream.mark("<|end|>")
+                writer.header("<|start|>user<|message|>")
+                writer.text(only_text(i, message, "gpt_oss"))
+                writer.markup("<|end|>")
             case "assistant":
-                _assistant(stream, chat, i)
+                _assistant(writer, chat, i)
             case "tool":
-                _tool_answer(stream, chat, i)
+                _tool_answer(writer, chat, i)
             case role:
-                raise refuse(i, message, f"gpt_oss has a {role} message at the beginning only")
-
-    def open(self, stream: Stream, chat: Chat, role: Role) -> None:
-        """The role; the model goes on with the channel."""
-        stream.frame(f"<|start|>{role}" if role == "assistant" else f"<|start|>{role}<|message|>")
+                raise refuse(i, message, f"gpt_oss has no form for a {role} message here")
 
     def read(self, pieces: Sequence[Piece], tools: Sequence[ToolSpec]) -> Reply | Malformed:
-        """Each message on its channel."""
+        """Read the messages of all channels."""
         reader = _Reader()
         for piece in pieces:
             reader.take(piece)
         return reader.finish()
 
-    def settled(self, chat: Chat) -> int:
-        """Up to the last finished answer: what follows that loses its reasoning."""
-        return chat.once(last_finished_answer) + 1
+    def stable_prefix(self, chat: Chat) -> int:
+        """The messages up to the last finished answer: later ones lose their reasoning."""
+        return chat.cached(last_finished_answer) + 1
 
-    def _system(self, stream: Stream, tools: Sequence[ToolSpec]) -> None:
+    def _system(self, writer: SegmentWriter, tools: Sequence[ToolSpec]) -> None:
         if self.effort is None:
             return
         date = "" if self.current_date is None else f"Current date: {self.current_date}\n"
         commentary = "\nCalls to these tools must go to the commentary channel: 'functions'."
-        stream.frame(
+        writer.header(
             "<|start|>system<|message|>You are ChatGPT, a large language model trained by OpenAI.\n"
             f"Knowledge cutoff: 2024-06\n{date}\nReasoning: {self.effort}\n\n"
             "# Valid channels: analysis, commentary, final."
@@ -106,74 +103,75 @@ class GptOss:
         )
 
 
-def _developer(stream: Stream, chat: Chat) -> None:
+def _developer(writer: SegmentWriter, chat: Chat) -> None:
     said = chat[0].role in ("system", "developer")
     text = only_text(0, chat[0], "gpt_oss") if said else ""
     if not text and not chat.tools:
         return
-    stream.turn(0 if said else NO_MESSAGE, sampled=False)
-    stream.frame("<|start|>developer<|message|>")
+    writer.start(0 if said else NO_MESSAGE, sampled=False)
+    writer.header("<|start|>developer<|message|>")
     if text:
-        stream.frame("# Instructions\n\n")
-        stream.text(text)
-        stream.frame("\n\n")
+        writer.header("# Instructions\n\n")
+        writer.text(text)
+        writer.header("\n\n")
     if chat.tools:
-        stream.frame("# Tools\n\n")
-        stream.aside(namespace("functions", chat.tools))
-    stream.mark("<|end|>")
+        writer.header("# Tools\n\n")
+        writer.header_text(namespace("functions", chat.tools))
+    writer.markup("<|end|>")
 
 
-def _assistant(stream: Stream, chat: Chat, i: int) -> None:
+def _assistant(writer: SegmentWriter, chat: Chat, i: int) -> None:
     message = chat[i]
-    if len(message.tool_calls) > 1 or message.unparsed_tool_calls:
-        raise refuse(i, message, "gpt_oss makes one call a message, and one that can be parsed")
+    refuse_unparsed_calls(i, message)
+    if len(message.tool_calls) > 1:
+        raise refuse(i, message, "gpt_oss has no form for several tool calls in one message")
     reasoning, answer = reasoning_and_answer(i, message, "gpt_oss")
     last = i == len(chat) - 1
-    finished = i < chat.once(last_finished_answer)
-    stream.frame("<|start|>assistant")
+    finished = i < chat.cached(last_finished_answer)
+    writer.header("<|start|>assistant")
     if reasoning and (last or (message.tool_calls and not finished)):
-        _channel(stream, "analysis", reasoning)
+        _channel(writer, "analysis", reasoning)
     if not message.tool_calls:
-        stream.mark("<|channel|>final<|message|>")
-        stream.text(answer)
-        stream.mark("<|return|>" if last else "<|end|>")
+        writer.markup("<|channel|>final<|message|>")
+        writer.text(answer)
+        writer.markup("<|return|>" if last else "<|end|>")
         return
     if answer:
-        _channel(stream, "commentary", answer)
+        _channel(writer, "commentary", answer)
     call = message.tool_calls[0]
     if not _NAME.fullmatch(call.name):
-        raise refuse(i, message, f"{call.name!r} is no name for a tool")
-    stream.text(f" to=functions.{call.name}")
-    stream.mark("<|channel|>commentary json<|message|>")
-    stream.text(checked_arguments(i, message, call))
-    stream.mark("<|call|>")
+        raise refuse(i, message, f"gpt_oss has no form for a tool called {call.name!r}")
+    writer.text(f" to=functions.{call.name}")
+    writer.markup("<|channel|>commentary json<|message|>")
+    writer.text(checked_arguments(i, message, call))
+    writer.markup("<|call|>")
 
 
-def _channel(stream: Stream, name: str, text: str) -> None:
-    stream.mark(f"<|channel|>{name}<|message|>")
-    stream.text(text)
-    stream.mark("<|end|><|start|>assistant")
+def _channel(writer: SegmentWriter, name: str, text: str) -> None:
+    writer.markup(f"<|channel|>{name}<|message|>")
+    writer.text(text)
+    writer.markup("<|end|><|start|>assistant")
 
 
-def _tool_answer(stream: Stream, chat: Chat, i: int) -> None:
+def _tool_answer(writer: SegmentWriter, chat: Chat, i: int) -> None:
     message = chat[i]
     spoken = next((n for n in range(i - 1, -1, -1) if chat[n].role == "assistant"), None)
     calls = () if spoken is None else chat[spoken].tool_calls
     name = calls[0].name if calls else message.name
     if name is None:
-        raise refuse(i, message, "there is no call that it could answer")
-    stream.frame("<|start|>")
-    stream.aside(f"functions.{name} to=assistant")
-    stream.frame("<|channel|>commentary<|message|>")
-    stream.text(to_json(only_text(i, message, "gpt_oss")))
-    stream.mark("<|end|>")
+        raise refuse(i, message, "a tool message without a name and without a call before it")
+    writer.header("<|start|>")
+    writer.header_text(f"functions.{name} to=assistant")
+    writer.header("<|channel|>commentary<|message|>")
+    writer.text(to_json(only_text(i, message, "gpt_oss")))
+    writer.markup("<|end|>")
 
 
 @define
 class _Reader:
-    """Collects headers and bodies; a header goes from `<|start|>assistant` to `<|message|>`."""
+    """Reads a turn: a header (`<|start|>assistant`, channel, recipient), `<|message|>`, a body."""
 
-    header: str = ""
+    header: list[Piece] = field(factory=list)
     body: str | None = None
     parts: list[Part] = field(factory=list)
     calls: list[ToolCall] = field(factory=list)
@@ -181,62 +179,83 @@ class _Reader:
     problem: str | None = None
 
     def take(self, piece: Piece) -> None:
-        """Go on by a text or a control token."""
+        """Take the next text or control token."""
         match piece:
-            case Marker("<|message|>") if self.body is None:
+            case ControlToken("<|message|>") if self.body is None:
                 self.body = ""
-            case Marker("<|end|>") if self.body is not None:
+            case ControlToken("<|end|>") if self.body is not None:
                 self._close()
-            case Marker("<|start|>") if self.body is None and not self.header:
+            case ControlToken("<|start|>") if self.body is None and not self.header:
                 pass
-            case Marker(text) if self.body is not None:
-                self.problem = self.problem or f"{text} within a message"
+            case ControlToken(text) if self.body is not None:
+                self._fail(f"{text} within a message")
                 self.body += text
-            case Marker(text):
-                self.header += text
-            case text if self.body is None:
-                self.header += text
-            case text:
-                self.body = (self.body or "") + text
+            case _ if self.body is None:
+                self.header.append(piece)
+            case _:
+                self.body += text_of([piece])
 
     def finish(self) -> Reply | Malformed:
-        """The message; a header without a body is a call that does not begin."""
+        """The message of the turn; the last body ends with the turn."""
         if self.body is not None:
             self._close()
-        elif _RECIPIENT.search(self.header):
-            self.unparsed.append(UnparsedToolCall(text=self.header, reason="no arguments"))
-        elif self.header.removeprefix("assistant").strip():
-            self.problem = self.problem or f"a header without a message: {self.header!r}"
+        elif _recipient(self.header):
+            text = text_of(self.header)
+            self.unparsed.append(UnparsedToolCall(text=text, reason="no arguments"))
+        elif text_of(self.header).removeprefix("assistant").strip():
+            self._fail(f"a header without a message: {text_of(self.header)!r:.80}")
         message = Message(
             role="assistant",
             content=tuple(self.parts),
             tool_calls=tuple(self.calls),
             unparsed_tool_calls=tuple(self.unparsed),
         )
-        if self.unparsed and self.problem is None:
-            self.problem = f"a tool call that is none: {self.unparsed[0].reason}"
+        if self.unparsed:
+            self._fail(f"invalid tool call: {self.unparsed[0].reason}")
         return Reply(message) if self.problem is None else Malformed(message, self.problem)
 
     def _close(self) -> None:
         header, body = self.header, self.body or ""
-        self.header, self.body = "", None
-        channel, recipient = _CHANNEL.search(header), _RECIPIENT.search(header)
-        name = channel[1] if channel else None
-        if recipient and recipient[1] != "assistant":
-            self._add_call(recipient[1].removeprefix("functions."), body)
-        elif name == "analysis":
+        self.header, self.body = [], None
+        channel, recipient = _channel_of(header), _recipient(header)
+        if strange := [p for p in header if isinstance(p, ControlToken) and p not in _IN_HEADER]:
+            self._fail(f"{strange[0].text} within a header")
+        if recipient and recipient != "assistant":
+            self._add_call(recipient.removeprefix("functions."), body)
+        elif channel == "analysis":
             self.parts += [ThinkingPart(body)] if body else []
         else:
             self.parts += [TextPart(body)] if body else []
-            if name not in ("final", "commentary"):
-                self.problem = self.problem or f"no known channel in {header!r}"
+            if channel not in ("final", "commentary"):
+                self._fail(f"no known channel in the header {text_of(header)!r:.80}")
 
     def _add_call(self, name: str, arguments: str) -> None:
-        call = read_named_call(name, arguments, arguments)
+        call = read_call(name, arguments, text=arguments)
         if isinstance(call, ToolCall):
             self.calls.append(call)
         else:
             self.unparsed.append(call)
+
+    def _fail(self, problem: str) -> None:
+        self.problem = self.problem or problem
+
+
+_IN_HEADER = (_CHANNEL, _CONSTRAIN)
+
+
+def _channel_of(header: Sequence[Piece]) -> str | None:
+    """The first word behind the channel token."""
+    if _CHANNEL not in header:
+        return None
+    behind = header[header.index(_CHANNEL) + 1 :]
+    words = behind[0].split() if behind and isinstance(behind[0], str) else []
+    return words[0] if words else None
+
+
+def _recipient(header: Sequence[Piece]) -> str | None:
+    """The recipient of a message: the tool of a call, in front of the channel or behind it."""
+    found = _RECIPIENT.search(" ".join(piece for piece in header if isinstance(piece, str)))
+    return found[1] if found else None
 
 
 def no_sysprompt(*_: object) -> GptOss:
@@ -245,15 +264,15 @@ def no_sysprompt(*_: object) -> GptOss:
 
 
 def low_reasoning(*_: object) -> GptOss:
-    """Reasoning briefly."""
+    """With low reasoning effort."""
     return GptOss(effort="low")
 
 
 def medium_reasoning(*_: object) -> GptOss:
-    """Reasoning as by default."""
+    """With medium reasoning effort, the default of the model."""
     return GptOss(effort="medium")
 
 
 def high_reasoning(*_: object) -> GptOss:
-    """Reasoning long."""
+    """With high reasoning effort."""
     return GptOss(effort="high")

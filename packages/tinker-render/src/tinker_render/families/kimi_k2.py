@@ -1,4 +1,4 @@
-"""Kimi K2 Thinking: role tokens, and reasoning kept only since the last finished answer."""
+"""Kimi K2 Thinking: role tokens, and reasoning only behind the last finished answer."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tinker_render.format.chat import Chat, last_finished_answer
 from tinker_render.format.message_text import (
     only_text,
     reasoning_and_answer,
-    refuse,
+    refuse_unparsed_calls,
 )
 from tinker_render.parsing.turn import Notation, read_turn
-from tinker_render.segments import Stream
-from tinker_render.tokenizer.codec import Piece
-from tinker_render.tools.json_calls import checked_arguments, openai_tool, read_named_call
+from tinker_render.segments import SegmentWriter
+from tinker_render.tokenizer.codec import ControlToken, Piece, text_of
+from tinker_render.tools.json_calls import checked_arguments, openai_tool, read_call
 
 DEFAULT_SYSTEM = "You are Kimi, an AI assistant created by Moonshot AI."
-MARKERS = (
+CONTROL_TOKENS = (
     *("<|im_system|>", "<|im_user|>", "<|im_assistant|>", "<|im_middle|>", "<|im_end|>"),
     *("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"),
     *("<|tool_call_begin|>", "<|tool_call_argument_begin|>", "<|tool_call_end|>"),
@@ -31,20 +31,21 @@ _BY_ROLE = {"user": "<|im_user|>", "assistant": "<|im_assistant|>"}
 
 
 def calls_before(chat: Chat) -> list[int]:
-    """How many calls have been made before each message."""
+    """The number of tool calls before each message."""
     return [*accumulate((len(message.tool_calls) for message in chat), initial=0)]
 
 
 def call_ids(chat: Chat, i: int) -> list[str]:
-    """The ids that the model knows of a message's calls, whatever ids the message has."""
-    numbered = enumerate(chat[i].tool_calls, chat.once(calls_before)[i])
+    """The ids of the calls of a message as the model counts them, whatever ids the message has."""
+    numbered = enumerate(chat[i].tool_calls, chat.cached(calls_before)[i])
     return [f"functions.{call.name}:{n}" for n, call in numbered]
 
 
 def answered(chat: Chat, i: int) -> str:
-    """The id of the call that a tool's message answers.
+    """The id of the call that a tool message answers.
 
-    That is the last call of the id that it names, or else the one in its place among the last ones.
+    This is the last call with the id that the message names. Without one, it is the call at the
+    position of the message among the tool messages behind the last calls.
     """
     asked, earlier = chat[i].tool_call_id, range(i - 1, -1, -1)
     named = (j for j in earlier if asked and asked in _own_ids(chat[j]))
@@ -55,7 +56,7 @@ def answered(chat: Chat, i: int) -> str:
         place = own.index(asked)
     if place < len(known):
         return known[place]
-    return f"functions.{chat[i].name or 'unknown'}:{chat.once(calls_before)[i]}"
+    return f"functions.{chat[i].name or 'unknown'}:{chat.cached(calls_before)[i]}"
 
 
 def _own_ids(message: Message) -> list[str | None]:
@@ -64,106 +65,108 @@ def _own_ids(message: Message) -> list[str | None]:
 
 @frozen
 class KimiK2:
-    """A default system prompt where there is none; reasoning in every turn, if only empty."""
+    """A default system prompt if there is none; every turn has a block of reasoning."""
 
-    markers = MARKERS
+    control_tokens = CONTROL_TOKENS
     stop = ("<|im_end|>",)
 
-    def begin(self, stream: Stream, chat: Chat) -> None:
-        """Tools, and the default system prompt."""
+    def begin(self, writer: SegmentWriter, chat: Chat) -> None:
+        """Write tools and the default system prompt."""
         if chat.tools:
-            declare_tools(stream, tools_as_json(chat.tools))
+            declare_tools(writer, tools_as_json(chat.tools))
         if chat[0].role != "system":
-            stream.frame(f"<|im_system|>system<|im_middle|>{DEFAULT_SYSTEM}<|im_end|>")
+            writer.header(f"<|im_system|>system<|im_middle|>{DEFAULT_SYSTEM}<|im_end|>")
 
-    def message(self, stream: Stream, chat: Chat, i: int) -> None:
-        """Header, text, end."""
+    def message(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
+        """Write header, reasoning, text and end."""
         message = chat[i]
-        write_header(stream, message.role, message.name)
+        write_header(writer, message.role, message.name)
         if message.role == "assistant":
             reasoning, answer = reasoning_and_answer(i, message, "kimi_k2")
-            stream.mark("<think>")
-            stream.text(reasoning if i > chat.once(last_finished_answer) else "")
-            stream.mark("</think>")
-            stream.text(answer)
-            write_calls(stream, chat, i)
+            writer.markup("<think>")
+            writer.text(reasoning if i > chat.cached(last_finished_answer) else "")
+            writer.markup("</think>")
+            writer.text(answer)
+            write_calls(writer, chat, i)
         else:
-            write_return(stream, chat, i)
-            stream.text(only_text(i, message, "kimi_k2"))
-        stream.mark("<|im_end|>")
-
-    def open(self, stream: Stream, chat: Chat, role: Role) -> None:
-        """The header."""
-        write_header(stream, role, None)
+            write_return(writer, chat, i)
+            writer.text(only_text(i, message, "kimi_k2"))
+        writer.markup("<|im_end|>")
 
     def read(self, pieces: Sequence[Piece], tools: Sequence[ToolSpec]) -> Reply | Malformed:
-        """Reasoning, text, calls; nothing trimmed."""
+        """Read reasoning, text and calls, without trimming."""
         return read_turn(pieces, NOTATION).outcome()
 
-    def settled(self, chat: Chat) -> int:
-        """Up to the last finished answer: what follows that loses its reasoning."""
-        return chat.once(last_finished_answer) + 1
+    def stable_prefix(self, chat: Chat) -> int:
+        """The messages up to the last finished answer: later ones lose their reasoning."""
+        return chat.cached(last_finished_answer) + 1
 
 
-def write_header(stream: Stream, role: Role, name: str | None) -> None:
-    """The role's token and who speaks."""
-    stream.frame(_BY_ROLE.get(role, "<|im_system|>"))
-    stream.aside(name or role)
-    stream.frame("<|im_middle|>")
+def write_header(writer: SegmentWriter, role: Role, name: str | None) -> None:
+    """Write the role token and the name of the speaker."""
+    writer.header(_BY_ROLE.get(role, "<|im_system|>"))
+    writer.header_text(name or role)
+    writer.header("<|im_middle|>")
 
 
-def declare_tools(stream: Stream, declarations: str) -> None:
-    """What the model is told about tools."""
-    stream.frame("<|im_system|>tool_declare<|im_middle|>")
-    stream.aside(declarations)
-    stream.frame("<|im_end|>")
+def declare_tools(writer: SegmentWriter, declarations: str) -> None:
+    """Write the declarations of tools."""
+    writer.header("<|im_system|>tool_declare<|im_middle|>")
+    writer.header_text(declarations)
+    writer.header("<|im_end|>")
 
 
-def write_return(stream: Stream, chat: Chat, i: int) -> None:
-    """Which call a tool's message answers; nothing for other messages."""
+def write_return(writer: SegmentWriter, chat: Chat, i: int) -> None:
+    """Write which call a tool message answers; write nothing for other messages."""
     if chat[i].role == "tool":
-        stream.aside(f"## Return of {answered(chat, i)}\n")
+        writer.header_text(f"## Return of {answered(chat, i)}\n")
 
 
-def write_calls(stream: Stream, chat: Chat, i: int) -> None:
-    """The message's tool calls."""
+def write_calls(writer: SegmentWriter, chat: Chat, i: int) -> None:
+    """Write the tool calls of the message."""
     message = chat[i]
-    if message.unparsed_tool_calls:
-        raise refuse(i, message, "a tool call that could not be parsed")
+    refuse_unparsed_calls(i, message)
     if not message.tool_calls:
         return
-    stream.mark("<|tool_calls_section_begin|>")
+    writer.markup("<|tool_calls_section_begin|>")
     for call, id_ in zip(message.tool_calls, call_ids(chat, i), strict=True):
-        stream.mark("<|tool_call_begin|>")
-        stream.text(id_)
-        stream.mark("<|tool_call_argument_begin|>")
-        stream.text(checked_arguments(i, message, call))
-        stream.mark("<|tool_call_end|>")
-    stream.mark("<|tool_calls_section_end|>")
+        writer.markup("<|tool_call_begin|>")
+        writer.text(id_)
+        writer.markup("<|tool_call_argument_begin|>")
+        writer.text(checked_arguments(i, message, call))
+        writer.markup("<|tool_call_end|>")
+    writer.markup("<|tool_calls_section_end|>")
 
 
 def tools_as_json(tools: Sequence[ToolSpec]) -> str:
-    """The declarations as Moonshot's tokenizer writes them: keys sorted, no spaces."""
+    """The declarations as the tokenizer of Moonshot writes them: sorted keys, no spaces."""
     declared = [openai_tool(tool) for tool in tools]
     return json.dumps(declared, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _read_call(text: str) -> ToolCall | UnparsedToolCall:
-    id_, _, arguments = text.partition("<|tool_call_argument_begin|>")
-    name = id_.strip().removeprefix("functions.").rpartition(":")[0]
-    call = read_named_call(name, arguments, text)
-    return evolve(call, id=id_.strip()) if isinstance(call, ToolCall) else call
+_ARGUMENTS = ControlToken("<|tool_call_argument_begin|>")
+
+
+def _read_call(pieces: Sequence[Piece]) -> ToolCall | UnparsedToolCall:
+    text = text_of(pieces)
+    if _ARGUMENTS not in pieces:
+        return UnparsedToolCall(text=text, reason=f"a call without {_ARGUMENTS.text}")
+    at = pieces.index(_ARGUMENTS)
+    id_ = text_of(pieces[:at]).strip()
+    name = id_.removeprefix("functions.").rpartition(":")[0]
+    call = read_call(name, text_of(pieces[at + 1 :]), text=text)
+    return evolve(call, id=id_) if isinstance(call, ToolCall) else call
 
 
 NOTATION = Notation(
     think=("<think>", "</think>"),
     call=("<|tool_call_begin|>", "<|tool_call_end|>"),
     read_call=_read_call,
-    within_call=("<|tool_call_argument_begin|>",),
+    within_call=(_ARGUMENTS.text,),
     around_calls=("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"),
 )
 
 
 def kimi_k2(*_: object) -> KimiK2:
-    """Thinking."""
+    """With reasoning."""
     return KimiK2()

@@ -1,4 +1,4 @@
-"""Kimi K2.5 and K2.6: Kimi K2 with the reasoning opened by the prompt, images, TypeScript tools."""
+"""Kimi K2.5 and K2.6: Kimi K2 with reasoning opened by the prompt, images and TypeScript tools."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from tinker_core import Malformed, Reply, Role, ToolSpec
+from tinker_core import DataError, Malformed, Reply, ToolSpec
 from tinker_render.families.kimi_k2 import (
-    MARKERS,
+    CONTROL_TOKENS,
     NOTATION,
     declare_tools,
+    tools_as_json,
     write_calls,
     write_header,
     write_return,
 )
 from tinker_render.format.chat import Chat, last_finished_answer
-from tinker_render.format.message_text import reasoning_and_answer, refuse
+from tinker_render.format.message_text import reasoning_and_answer, refuse_reasoning
 from tinker_render.images import Images
 from tinker_render.parsing.turn import read_turn
-from tinker_render.segments import Stream
+from tinker_render.segments import SegmentWriter
 from tinker_render.tokenizer.codec import Piece
 from tinker_render.tools.kimi_typescript import namespace
 
@@ -29,64 +30,66 @@ _MEDIA = ("<|media_begin|>image<|media_content|>", "<|media_end|>\n")
 
 @frozen(kw_only=True)
 class KimiK25:
-    """No default system prompt, other than K2; reasoning in every turn, if only empty."""
+    """Unlike K2, it has no default system prompt. Every turn has a block of reasoning."""
 
     images: Images
     thinks: bool = True
     preserves: bool = False
     """Whether finished turns keep their reasoning."""
-    markers = (*MARKERS, "<|media_begin|>", "<|media_content|>", "<|media_end|>")
+    control_tokens = (*CONTROL_TOKENS, "<|media_begin|>", "<|media_content|>", "<|media_end|>")
     stop = ("<|im_end|>",)
 
-    def begin(self, stream: Stream, chat: Chat) -> None:
-        """Tools."""
+    def begin(self, writer: SegmentWriter, chat: Chat) -> None:
+        """Write the tools."""
         if chat.tools:
-            declare_tools(stream, namespace(chat.tools))
+            declare_tools(writer, _declarations(chat.tools))
 
-    def message(self, stream: Stream, chat: Chat, i: int) -> None:
-        """Header, text and images, end."""
+    def message(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
+        """Write header, reasoning, text, images and end."""
         message = chat[i]
-        write_header(stream, message.role, message.name)
+        write_header(writer, message.role, message.name)
         if message.role == "assistant":
-            self._assistant(stream, chat, i)
-            write_calls(stream, chat, i)
+            self._assistant(writer, chat, i)
+            write_calls(writer, chat, i)
         else:
-            write_return(stream, chat, i)
-            self.images.write(stream, i, message)
-        stream.mark("<|im_end|>")
-
-    def open(self, stream: Stream, chat: Chat, role: Role) -> None:
-        """The header and `<think>`, opened or closed at once."""
-        write_header(stream, role, None)
-        if role == "assistant":
-            stream.frame("<think>" if self.thinks else "<think></think>")
+            write_return(writer, chat, i)
+            self.images.write(writer, i, message)
+        writer.markup("<|im_end|>")
 
     def read(self, pieces: Sequence[Piece], tools: Sequence[ToolSpec]) -> Reply | Malformed:
-        """Reasoning, text, calls; nothing trimmed."""
+        """Read reasoning, text and calls, without trimming."""
         return read_turn(pieces, evolve(NOTATION, opened=self.thinks)).outcome()
 
-    def settled(self, chat: Chat) -> int:
-        """Up to the last finished answer, if what follows that loses its reasoning."""
-        return len(chat) if self.preserves else chat.once(last_finished_answer) + 1
+    def stable_prefix(self, chat: Chat) -> int:
+        """The messages up to the last finished answer; all if earlier reasoning is kept."""
+        return len(chat) if self.preserves else chat.cached(last_finished_answer) + 1
 
-    def _assistant(self, stream: Stream, chat: Chat, i: int) -> None:
+    def _assistant(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
         message = chat[i]
         reasoning, answer = reasoning_and_answer(i, message, self.images.family)
         if reasoning and i == len(chat) - 1 and not self.thinks:
-            raise refuse(i, message, f"{self.images.family} has no form for reasoning")
-        if not self.preserves and i <= chat.once(last_finished_answer):
+            raise refuse_reasoning(i, message, self.images.family)
+        if not self.preserves and i <= chat.cached(last_finished_answer):
             reasoning = ""
         if self.thinks:
-            stream.frame("<think>")
-            stream.text(reasoning)
-            stream.mark("</think>")
+            writer.header("<think>")
+            writer.text(reasoning)
+            writer.markup("</think>")
         elif reasoning:
-            stream.mark("<think>")
-            stream.text(reasoning)
-            stream.mark("</think>")
+            writer.markup("<think>")
+            writer.text(reasoning)
+            writer.markup("</think>")
         else:
-            stream.frame("<think></think>")
-        stream.text(answer)
+            writer.header("<think></think>")
+        writer.text(answer)
+
+
+def _declarations(tools: Sequence[ToolSpec]) -> str:
+    """TypeScript, or JSON for a schema that has no TypeScript form, as in Moonshot's tokenizer."""
+    try:
+        return namespace(tools)
+    except DataError:
+        return tools_as_json(tools)
 
 
 def _images(family: str, image_processor: Any) -> Images:
@@ -94,25 +97,25 @@ def _images(family: str, image_processor: Any) -> Images:
 
 
 def kimi_k25(_: object, image_processor: Any) -> KimiK25:
-    """Thinking; earlier reasoning is dropped."""
+    """With reasoning; earlier reasoning is dropped."""
     return KimiK25(images=_images("kimi_k25", image_processor))
 
 
 def kimi_k25_disable_thinking(_: object, image_processor: Any) -> KimiK25:
-    """Not thinking."""
+    """Without reasoning."""
     return KimiK25(images=_images("kimi_k25_disable_thinking", image_processor), thinks=False)
 
 
 def kimi_k26(_: object, image_processor: Any) -> KimiK25:
-    """Thinking; earlier reasoning is dropped."""
+    """With reasoning; earlier reasoning is dropped."""
     return KimiK25(images=_images("kimi_k26", image_processor))
 
 
 def kimi_k26_disable_thinking(_: object, image_processor: Any) -> KimiK25:
-    """Not thinking."""
+    """Without reasoning."""
     return KimiK25(images=_images("kimi_k26_disable_thinking", image_processor), thinks=False)
 
 
 def kimi_k26_preserve_thinking(_: object, image_processor: Any) -> KimiK25:
-    """Thinking, and earlier turns keep it."""
+    """With reasoning; earlier turns keep it."""
     return KimiK25(images=_images("kimi_k26_preserve_thinking", image_processor), preserves=True)

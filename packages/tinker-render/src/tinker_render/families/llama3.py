@@ -1,7 +1,7 @@
 """Llama 3 Instruct: `<|start_header_id|>role<|end_header_id|>`, a blank line, trimmed text.
 
-The templates of 3.1 and later put a knowledge date and today's date before it; this one does not.
-Their tool calls are bare JSON, which no parser can tell from an answer: tools are refused.
+The templates of 3.1 and later begin with a knowledge cutoff and the date of today; this format does
+not. Their tool calls are bare JSON, which a parser cannot tell from an answer: tools are refused.
 """
 
 from __future__ import annotations
@@ -10,49 +10,47 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from tinker_core import Malformed, RenderError, Reply, Role, ToolSpec
+from tinker_core import Malformed, Reply, ToolSpec
 from tinker_render.format.chat import Chat
-from tinker_render.format.message_text import only_text, refuse
-from tinker_render.parsing.turn import as_text
-from tinker_render.segments import Stream
+from tinker_render.format.message_text import only_text, refuse, refuse_tools
+from tinker_render.parsing.turn import text_reply
+from tinker_render.segments import SegmentWriter
 from tinker_render.tokenizer.codec import Piece
 
 
 @frozen
 class Llama3:
-    """Text only; every turn stays as it was emitted."""
+    """Text only. Earlier turns are never rewritten."""
 
-    markers = ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
+    control_tokens = (
+        *("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
+    )
     stop = ("<|eot_id|>",)
 
-    def begin(self, stream: Stream, chat: Chat) -> None:
-        """The beginning of a text."""
+    def begin(self, writer: SegmentWriter, chat: Chat) -> None:
+        """Write the BOS token."""
         if chat.tools:
-            raise RenderError("llama3 has no form for tools")
-        stream.frame("<|begin_of_text|>")
+            raise refuse_tools("llama3")
+        writer.header("<|begin_of_text|>")
 
-    def message(self, stream: Stream, chat: Chat, i: int) -> None:
-        """Header, trimmed text, end."""
+    def message(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
+        """Write header, trimmed text and end."""
         message = chat[i]
         if message.role in ("tool", "developer"):
             raise refuse(i, message, f"llama3 has no form for a {message.role} message")
-        stream.frame(f"<|start_header_id|>{message.role}<|end_header_id|>\n\n")
-        stream.text(only_text(i, message, "llama3").strip())
-        stream.mark("<|eot_id|>")
-
-    def open(self, stream: Stream, chat: Chat, role: Role) -> None:
-        """The header."""
-        stream.frame(f"<|start_header_id|>{role}<|end_header_id|>\n\n")
+        writer.header(f"<|start_header_id|>{message.role}<|end_header_id|>\n\n")
+        writer.text(only_text(i, message, "llama3").strip())
+        writer.markup("<|eot_id|>")
 
     def read(self, pieces: Sequence[Piece], tools: Sequence[ToolSpec]) -> Reply | Malformed:
-        """The text, nothing trimmed."""
-        return as_text(pieces)
+        """Read the text without trimming it."""
+        return text_reply(pieces)
 
-    def settled(self, chat: Chat) -> int:
-        """All: every turn stays as it was emitted."""
+    def stable_prefix(self, chat: Chat) -> int:
+        """All messages."""
         return len(chat)
 
 
 def llama3(*_: object) -> Llama3:
-    """As the template of Llama 3 has it."""
+    """The format of Llama 3."""
     return Llama3()

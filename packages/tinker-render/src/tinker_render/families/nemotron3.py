@@ -1,7 +1,7 @@
-"""Nemotron 3: ChatML with an opened block of reasoning, XML calls, and a system message always.
+"""Nemotron 3: ChatML with reasoning opened by the prompt, XML calls, and always a system message.
 
-An answer without reasoning is shown with a closed, empty block; earlier reasoning is dropped once
-the user speaks again, unless it is preserved. Ultra differs by the newlines around reasoning.
+An answer without reasoning has a closed, empty block. Earlier reasoning is dropped when a user
+message follows, unless it is preserved. Ultra differs in the newlines around reasoning.
 """
 
 from __future__ import annotations
@@ -12,142 +12,139 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from tinker_core import Malformed, Message, Reply, Role, ToolSpec
-from tinker_render.families.qwen3 import MARKERS
-from tinker_render.format.chat import Chat, last_user
+from tinker_core import Malformed, Message, Reply, ToolSpec
+from tinker_core.strict_json import to_json
+from tinker_render.families.qwen3 import CONTROL_TOKENS
+from tinker_render.format.chat import Chat, closes_tool_block, last_user, opens_tool_block
 from tinker_render.format.message_text import (
     reasoning_and_answer,
     refuse,
+    refuse_reasoning,
+    refuse_unparsed_calls,
     without_reasoning,
 )
-from tinker_render.parsing.turn import Notation, read_turn
-from tinker_render.segments import NO_MESSAGE, Stream
+from tinker_render.parsing.turn import Notation, from_text, read_turn
+from tinker_render.segments import NO_MESSAGE, SegmentWriter
 from tinker_render.tokenizer.codec import Piece
-from tinker_render.tools.json_calls import to_json
+from tinker_render.tools.arguments import write_python
 from tinker_render.tools.xml_calls import EXAMPLE, read_xml_call, xml_call
 
 
 @frozen(kw_only=True)
 class Nemotron3:
-    """Nano and Super with `newline` around reasoning, Ultra without."""
+    """Nano and Super have newlines around reasoning, Ultra has none."""
 
     thinks: bool = True
     preserves: bool = False
     """Whether earlier turns keep their reasoning."""
     newline: str = "\n"
-    """Behind reasoning and behind its closing token."""
+    """Written behind reasoning and behind its closing token."""
     hint: str = ""
-    """Said behind the last message of the user."""
-    markers = MARKERS
+    """Written behind the text of the last user message."""
+    control_tokens = CONTROL_TOKENS
     stop = ("<|im_end|>",)
 
-    def begin(self, stream: Stream, chat: Chat) -> None:
-        """The system's text and the tools."""
+    def begin(self, writer: SegmentWriter, chat: Chat) -> None:
+        """Write the system message with its text and the tools."""
         said = chat[0].role == "system"
         text = without_reasoning(0, chat[0], "nemotron3") if said else ""
-        stream.turn(0 if said else NO_MESSAGE, sampled=False)
-        stream.frame("<|im_start|>system\n")
-        stream.text(text)
+        writer.start(0 if said else NO_MESSAGE, sampled=False)
+        writer.header("<|im_start|>system\n")
+        writer.text(text)
         if chat.tools:
-            stream.frame("\n\n" if text else "")
-            stream.frame("# Tools\n\nYou have access to the following functions:\n\n<tools>")
-            stream.aside("".join(map(_declaration, chat.tools)))
-            stream.frame(f"\n</tools>{EXAMPLE}")
-        stream.mark("<|im_end|>")
-        stream.frame("\n")
+            writer.header("\n\n" if text else "")
+            writer.header("# Tools\n\nYou have access to the following functions:\n\n<tools>")
+            writer.header_text("".join(map(_declaration, chat.tools)))
+            writer.header(f"\n</tools>{EXAMPLE}")
+        writer.markup("<|im_end|>")
+        writer.header("\n")
 
-    def message(self, stream: Stream, chat: Chat, i: int) -> None:
-        """Header, text, end; answers of tools within one message of the user."""
+    def message(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
+        """Write header, content and end; adjacent tool results share one user message."""
         message = chat[i]
         match message.role:
             case "system" if i == 0:
                 pass
             case "assistant":
-                self._assistant(stream, chat, i)
+                self._assistant(writer, chat, i)
             case "tool":
-                _tool_answer(stream, chat, i)
+                _tool_result(writer, chat, i)
             case "developer":
-                raise refuse(i, message, "nemotron3 has no form for a developer's message")
+                raise refuse(i, message, "nemotron3 has no form for a developer message")
             case role:
-                stream.frame(f"<|im_start|>{role}\n")
-                stream.text(without_reasoning(i, message, "nemotron3"))
-                stream.frame(self.hint if i == chat.once(last_user) else "")
-                stream.mark("<|im_end|>")
-                stream.frame("\n")
-
-    def open(self, stream: Stream, chat: Chat, role: Role) -> None:
-        """The header and `<think>`, opened or closed at once."""
-        stream.frame(f"<|im_start|>{role}\n")
-        if role == "assistant":
-            stream.frame("<think>\n" if self.thinks else "<think></think>")
+                writer.header(f"<|im_start|>{role}\n")
+                writer.text(without_reasoning(i, message, "nemotron3"))
+                writer.header(self.hint if i == chat.cached(last_user) else "")
+                writer.markup("<|im_end|>")
+                writer.header("\n")
 
     def read(self, pieces: Sequence[Piece], tools: Sequence[ToolSpec]) -> Reply | Malformed:
-        """Reasoning and text without the newlines that bound them."""
+        """Read reasoning and text without the newlines around them."""
         notation = Notation(
             think=("<think>", "</think>"),
             opened=self.thinks,
             call=("<tool_call>", "</tool_call>"),
-            read_call=partial(read_xml_call, tools=tools),
+            read_call=from_text(partial(read_xml_call, tools=tools, write=write_python)),
         )
         turn = read_turn(pieces, notation)
         text = turn.text.removeprefix(self.newline) if self.thinks else turn.text
         thinking = None if turn.thinking is None else turn.thinking.removesuffix(self.newline)
         return evolve(turn, thinking=thinking, text=text.rstrip()).outcome()
 
-    def settled(self, chat: Chat) -> int:
-        """Those before the user's last, which loses its hint, and what follows its reasoning."""
-        return max(chat.once(last_user), 0)
+    def stable_prefix(self, chat: Chat) -> int:
+        """The messages before the last user message: it loses its hint, later ones reasoning."""
+        return max(chat.cached(last_user), 0)
 
-    def _assistant(self, stream: Stream, chat: Chat, i: int) -> None:
+    def _assistant(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
         message = chat[i]
         reasoning, answer = reasoning_and_answer(i, message, "nemotron3")
         reasoning = reasoning if reasoning.strip() else ""
-        earlier = i < chat.once(last_user) and not self.preserves
+        earlier = i < chat.cached(last_user) and not self.preserves
         last = i == len(chat) - 1
         if last and reasoning and not self.thinks:
-            raise refuse(i, message, "nemotron3 without thinking has no form for reasoning")
-        stream.frame("<|im_start|>assistant\n")
+            raise refuse_reasoning(i, message, "nemotron3 without thinking")
+        writer.header("<|im_start|>assistant\n")
         newline = self.newline if reasoning or (last and self.thinks) else ""
         if (last and self.thinks) or (reasoning and not earlier):
-            (stream.frame if self.thinks else stream.mark)("<think>\n")
-            stream.text(reasoning)
-            stream.mark(f"{self.newline if reasoning else ''}</think>")
+            (writer.header if self.thinks else writer.markup)("<think>\n")
+            writer.text(reasoning)
+            writer.markup(f"{self.newline if reasoning else ''}</think>")
         elif last or not self.thinks:
-            stream.frame("<think></think>")
+            writer.header("<think></think>")
         else:
-            stream.mark("<think></think>")
+            writer.markup("<think></think>")
         if earlier and message.tool_calls:
             answer, newline = (answer.strip() if self.newline else answer), ""
-        stream.text(f"{newline}{answer}".rstrip())
-        self._calls(stream, i, message)
-        stream.mark("<|im_end|>")
-        stream.frame("\n")
+        writer.text(f"{newline}{answer}".rstrip())
+        self._calls(writer, i, message)
+        writer.markup("<|im_end|>")
+        writer.header("\n")
 
-    def _calls(self, stream: Stream, i: int, message: Message) -> None:
-        if message.unparsed_tool_calls:
-            raise refuse(i, message, "a tool call that could not be parsed")
+    def _calls(self, writer: SegmentWriter, i: int, message: Message) -> None:
+        refuse_unparsed_calls(i, message)
         for n, call in enumerate(message.tool_calls):
-            stream.mark("<tool_call>\n" if n else "\n<tool_call>\n")
-            stream.text(xml_call(i, message, call, python_words=True))
-            stream.mark("\n</tool_call>\n")
+            writer.markup("<tool_call>\n" if n else "\n<tool_call>\n")
+            writer.text(xml_call(i, message, call, write_python))
+            writer.markup("\n</tool_call>\n")
 
 
-def _tool_answer(stream: Stream, chat: Chat, i: int) -> None:
-    if i > 0 and chat[i - 1].role != "tool":
-        stream.frame("<|im_start|>user\n")
-    stream.frame("<tool_response>\n")
-    stream.text(without_reasoning(i, chat[i], "nemotron3"))
-    stream.frame("\n</tool_response>\n")
-    if i == len(chat) - 1 or chat[i + 1].role != "tool":
-        stream.mark("<|im_end|>")
-        stream.frame("\n")
+def _tool_result(writer: SegmentWriter, chat: Chat, i: int) -> None:
+    if i > 0 and opens_tool_block(chat, i):  # the template has no header for a first message
+        writer.header("<|im_start|>user\n")
+    writer.header("<tool_response>\n")
+    writer.text(without_reasoning(i, chat[i], "nemotron3"))
+    writer.header("\n</tool_response>\n")
+    if closes_tool_block(chat, i):
+        writer.markup("<|im_end|>")
+        writer.header("\n")
 
 
 def _declaration(tool: ToolSpec) -> str:
-    schema = tool.parameters
+    schema: Mapping[str, Any] = tool.parameters if isinstance(tool.parameters, Mapping) else {}
+    properties = schema.get("properties")
     parameters = "".join(
         f"\n<parameter>\n<name>{name}</name>{_fields(fields)}\n</parameter>"
-        for name, fields in schema.get("properties", {}).items()
+        for name, fields in (properties.items() if isinstance(properties, Mapping) else ())
     )
     required = (
         f"\n<required>{to_json(schema['required'])}</required>" if "required" in schema else ""
@@ -160,7 +157,9 @@ def _declaration(tool: ToolSpec) -> str:
     )
 
 
-def _fields(fields: Mapping[str, Any]) -> str:
+def _fields(schema: Any) -> str:
+    """The fields of the schema of a parameter; `true` and `false` have none."""
+    fields: Mapping[str, Any] = schema if isinstance(schema, Mapping) else {}
     kind = f"\n<type>{fields['type']}</type>" if "type" in fields else ""
     described = str(fields.get("description", "")).strip()
     description = f"\n<description>{described}</description>" if "description" in fields else ""
@@ -180,40 +179,40 @@ _EFFORT = "\n\n{{reasoning effort: {}}}"
 
 
 def nemotron3(*_: object) -> Nemotron3:
-    """Thinking."""
+    """With reasoning."""
     return Nemotron3()
 
 
 def nemotron3_low_thinking(*_: object) -> Nemotron3:
-    """Thinking briefly."""
+    """With low reasoning effort."""
     return Nemotron3(hint=_EFFORT.format("low"))
 
 
 def nemotron3_disable_thinking(*_: object) -> Nemotron3:
-    """Not thinking."""
+    """Without reasoning."""
     return Nemotron3(thinks=False)
 
 
 def nemotron3_preserve_thinking(*_: object) -> Nemotron3:
-    """Thinking, and earlier turns keep it."""
+    """With reasoning; earlier turns keep it."""
     return Nemotron3(preserves=True)
 
 
 def nemotron3_ultra(*_: object) -> Nemotron3:
-    """Ultra, thinking."""
+    """Ultra with reasoning."""
     return Nemotron3(newline="")
 
 
 def nemotron3_ultra_medium_thinking(*_: object) -> Nemotron3:
-    """Ultra, thinking less."""
+    """Ultra with medium reasoning effort."""
     return Nemotron3(newline="", hint=_EFFORT.format("efficient"))
 
 
 def nemotron3_ultra_disable_thinking(*_: object) -> Nemotron3:
-    """Ultra, not thinking."""
+    """Ultra without reasoning."""
     return Nemotron3(newline="", thinks=False)
 
 
 def nemotron3_ultra_preserve_thinking(*_: object) -> Nemotron3:
-    """Ultra, thinking, and earlier turns keep it."""
+    """Ultra with reasoning; earlier turns keep it."""
     return Nemotron3(newline="", preserves=True)

@@ -1,7 +1,7 @@
 """Qwen3 and Qwen3-VL: ChatML with reasoning in `<think>` and JSON tool calls in `<tool_call>`.
 
-Reasoning stays in the conversation until the user speaks again; then it is dropped. The VL models
-see images of users and tools.
+Earlier reasoning is dropped when a user message follows. The VL models take images in user and tool
+messages.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ from typing import Any, Literal
 
 from attrs import evolve, frozen
 
-from tinker_core import Malformed, Message, RenderError, Reply, Role, ToolSpec
-from tinker_render.format.chat import Chat, last_user
+from tinker_core import Malformed, Message, RenderError, Reply, ToolSpec
+from tinker_core.strict_json import to_json
+from tinker_render.format.chat import Chat, closes_tool_block, last_user, opens_tool_block
 from tinker_render.format.message_text import (
     reasoning_and_answer,
     refuse,
+    refuse_reasoning,
+    refuse_unparsed_calls,
     without_reasoning,
 )
 from tinker_render.images import Images
-from tinker_render.parsing.turn import Notation, read_turn
-from tinker_render.segments import NO_MESSAGE, Stream
+from tinker_render.parsing.turn import Notation, from_text, read_turn
+from tinker_render.segments import NO_MESSAGE, SegmentWriter
 from tinker_render.tokenizer.codec import Piece
-from tinker_render.tools.json_calls import json_call, openai_tool, read_json_call, to_json
+from tinker_render.tools.json_calls import json_call, openai_tool, read_json_call
 
-MARKERS = (
+CONTROL_TOKENS = (
     *("<|im_start|>", "<|im_end|>", "<think>", "</think>"),
     *("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"),
 )
@@ -44,152 +47,144 @@ _AFTER_TOOLS = (
 
 @frozen
 class Qwen3:
-    """The hybrid models, thinking or not, and the instruct models, which never think."""
+    """The hybrid models, with or without reasoning, and the instruct models, which have none."""
 
     thinking: Literal["on", "off", "never"]
     images: Images | None = None
-    """How images are written; None where the model sees none."""
+    """How images are written; None for models without vision."""
     stop = ("<|im_end|>",)
 
     @property
-    def markers(self) -> tuple[str, ...]:
-        """Those around images where the model sees them."""
-        return MARKERS if self.images is None else (*MARKERS, *VISION)
+    def control_tokens(self) -> tuple[str, ...]:
+        """The control tokens; those around images only for models with vision."""
+        return CONTROL_TOKENS if self.images is None else (*CONTROL_TOKENS, *VISION)
 
-    def begin(self, stream: Stream, chat: Chat) -> None:
-        """The system's message, and the tools within it."""
+    def begin(self, writer: SegmentWriter, chat: Chat) -> None:
+        """Write the system message with its text and the tools."""
         said = chat[0].role == "system"
         if not said and not chat.tools:
             return
-        stream.turn(0 if said else NO_MESSAGE, sampled=False)
-        stream.frame("<|im_start|>system\n")
+        writer.start(0 if said else NO_MESSAGE, sampled=False)
+        writer.header("<|im_start|>system\n")
         if said:
-            stream.text(without_reasoning(0, chat[0], "qwen3"))
+            writer.text(without_reasoning(0, chat[0], "qwen3"))
         if chat.tools:
-            stream.frame("\n\n" if said else "")
-            stream.frame(_BEFORE_TOOLS)
+            writer.header("\n\n" if said else "")
+            writer.header(_BEFORE_TOOLS)
             for tool in chat.tools:
-                stream.aside("\n" + to_json(openai_tool(tool)))
-            stream.frame(_AFTER_TOOLS)
-        stream.mark("<|im_end|>")
-        stream.frame("\n")
+                writer.header_text("\n" + to_json(openai_tool(tool)))
+            writer.header(_AFTER_TOOLS)
+        writer.markup("<|im_end|>")
+        writer.header("\n")
 
-    def message(self, stream: Stream, chat: Chat, i: int) -> None:
-        """Header, text, end; answers of tools within one message of the user."""
+    def message(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
+        """Write header, content and end; adjacent tool results share one user message."""
         message = chat[i]
         match message.role:
             case "assistant":
-                self._assistant(stream, chat, i)
+                self._assistant(writer, chat, i)
             case "tool":
-                self._tool_answer(stream, chat, i)
+                self._tool_result(writer, chat, i)
             case "system" if i == 0:
                 pass
             case "user" | "system" if message.role == "user" or self.images is None:
-                stream.frame(f"<|im_start|>{message.role}\n")
-                self._said_by_others(stream, i, message)
-                stream.mark("<|im_end|>")
-                stream.frame("\n")
+                writer.header(f"<|im_start|>{message.role}\n")
+                self._text_and_images(writer, i, message)
+                writer.markup("<|im_end|>")
+                writer.header("\n")
             case role:
                 raise refuse(i, message, f"qwen3 has no form for a {role} message here")
 
-    def open(self, stream: Stream, chat: Chat, role: Role) -> None:
-        """The header, and the closed block of reasoning where thinking is off."""
-        stream.frame(f"<|im_start|>{role}\n")
-        if self.thinking == "off" and role == "assistant":
-            if chat.once(last_user) < 0:
-                raise RenderError("qwen3_disable_thinking needs a message of the user")
-            stream.frame(NO_REASONING)
-
     def read(self, pieces: Sequence[Piece], tools: Sequence[ToolSpec]) -> Reply | Malformed:
-        """Reasoning and text without the newlines that bound them."""
+        """Read reasoning and text without the newlines around them."""
         think = None if self.thinking == "never" else ("<think>", "</think>")
         call = ("<tool_call>", "</tool_call>")
-        turn = read_turn(pieces, Notation(think=think, call=call, read_call=read_json_call))
+        turn = read_turn(
+            pieces, Notation(think=think, call=call, read_call=from_text(read_json_call))
+        )
         text = turn.text if turn.thinking is None else turn.text.lstrip("\n")
         if turn.calls or turn.unparsed:
             text = text.removesuffix("\n")
         thinking = None if turn.thinking is None else turn.thinking.strip("\n")
         return evolve(turn, thinking=thinking, text=text).outcome()
 
-    def settled(self, chat: Chat) -> int:
-        """Those before the user's last, if what follows that loses its reasoning."""
-        return len(chat) if self.thinking == "never" else max(chat.once(last_user), 0)
+    def stable_prefix(self, chat: Chat) -> int:
+        """The messages before the last user message: later ones lose their reasoning."""
+        return len(chat) if self.thinking == "never" else max(chat.cached(last_user), 0)
 
-    def _assistant(self, stream: Stream, chat: Chat, i: int) -> None:
+    def _assistant(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
         message = chat[i]
-        reasoning, answer = self._said(i, message)
-        current = 0 <= chat.once(last_user) < i
+        reasoning, answer = self._reasoning_and_answer(i, message)
+        current = 0 <= chat.cached(last_user) < i
         if current and self.thinking == "off" and reasoning:
-            raise refuse(i, message, "qwen3_disable_thinking has no form for reasoning")
-        if self.thinking == "off" and chat.once(last_user) < 0:
-            raise RenderError("qwen3_disable_thinking needs a message of the user")
-        stream.frame("<|im_start|>assistant\n")
+            raise refuse_reasoning(i, message, "qwen3_disable_thinking")
+        if self.thinking == "off" and chat.cached(last_user) < 0:
+            raise RenderError("qwen3_disable_thinking needs a user message")
+        writer.header("<|im_start|>assistant\n")
         if self.thinking != "never" and current and (reasoning or i == len(chat) - 1):
             answer = answer.lstrip("\n")
             if self.thinking == "off":
-                stream.frame(NO_REASONING)
+                writer.header(NO_REASONING)
             else:
-                stream.mark("<think>\n")
-                stream.text(reasoning.strip("\n"))
-                stream.mark("\n</think>\n\n")
-        stream.text(answer)
-        write_calls(stream, i, message, answer)
-        stream.mark("<|im_end|>")
-        stream.frame("\n")
+                writer.markup("<think>\n")
+                writer.text(reasoning.strip("\n"))
+                writer.markup("\n</think>\n\n")
+        writer.text(answer)
+        write_calls(writer, i, message, answer)
+        writer.markup("<|im_end|>")
+        writer.header("\n")
 
-    def _said_by_others(self, stream: Stream, i: int, message: Message) -> None:
+    def _text_and_images(self, writer: SegmentWriter, i: int, message: Message) -> None:
         if self.images is None:
-            stream.text(without_reasoning(i, message, "qwen3"))
+            writer.text(without_reasoning(i, message, "qwen3"))
         else:
-            self.images.write(stream, i, message)
+            self.images.write(writer, i, message)
 
-    def _tool_answer(self, stream: Stream, chat: Chat, i: int) -> None:
-        """Answers in a row share one message of the user."""
-        if i == 0 or chat[i - 1].role != "tool":
-            stream.frame("<|im_start|>user")
-        stream.frame("\n<tool_response>\n")
-        self._said_by_others(stream, i, chat[i])
-        stream.frame("\n</tool_response>")
-        if i == len(chat) - 1 or chat[i + 1].role != "tool":
-            stream.mark("<|im_end|>")
-            stream.frame("\n")
+    def _tool_result(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
+        if opens_tool_block(chat, i):
+            writer.header("<|im_start|>user")
+        writer.header("\n<tool_response>\n")
+        self._text_and_images(writer, i, chat[i])
+        writer.header("\n</tool_response>")
+        if closes_tool_block(chat, i):
+            writer.markup("<|im_end|>")
+            writer.header("\n")
 
-    def _said(self, i: int, message: Message) -> tuple[str, str]:
+    def _reasoning_and_answer(self, i: int, message: Message) -> tuple[str, str]:
         if self.thinking == "never":
             return "", without_reasoning(i, message, "qwen3_instruct")
         return reasoning_and_answer(i, message, "qwen3")
 
 
-def write_calls(stream: Stream, i: int, message: Message, text: str) -> None:
-    """The message's tool calls after its text."""
-    if message.unparsed_tool_calls:
-        raise refuse(i, message, "a tool call that could not be parsed")
+def write_calls(writer: SegmentWriter, i: int, message: Message, text: str) -> None:
+    """Write the tool calls of a message behind its text."""
+    refuse_unparsed_calls(i, message)
     for n, call in enumerate(message.tool_calls):
-        stream.mark("\n<tool_call>\n" if text or n > 0 else "<tool_call>\n")
-        stream.text(json_call(i, message, call))
-        stream.mark("\n</tool_call>")
+        writer.markup("\n<tool_call>\n" if text or n > 0 else "<tool_call>\n")
+        writer.text(json_call(i, message, call))
+        writer.markup("\n</tool_call>")
 
 
 def thinking(*_: object) -> Qwen3:
-    """A hybrid model that thinks."""
+    """The hybrid models with reasoning."""
     return Qwen3("on")
 
 
 def disable_thinking(*_: object) -> Qwen3:
-    """A hybrid model that does not."""
+    """The hybrid models without reasoning."""
     return Qwen3("off")
 
 
 def instruct(*_: object) -> Qwen3:
-    """The models of 2507, which never think."""
+    """The Instruct-2507 models, which have no reasoning."""
     return Qwen3("never")
 
 
 def vl(_: object, image_processor: Any) -> Qwen3:
-    """A VL model that thinks."""
+    """The VL models with reasoning."""
     return Qwen3("on", Images("qwen3_vl", VISION, image_processor))
 
 
 def vl_instruct(_: object, image_processor: Any) -> Qwen3:
-    """The VL models that never think."""
+    """The VL models without reasoning."""
     return Qwen3("never", Images("qwen3_vl_instruct", VISION, image_processor))

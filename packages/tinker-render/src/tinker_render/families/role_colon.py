@@ -1,4 +1,4 @@
-"""`User: text`, two newlines, `Assistant: text`: for models that know no chat format."""
+"""`User: text`, a blank line, `Assistant: text`: for base models, which know no chat format."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from tinker_core import Malformed, Message, RenderError, Reply, Role, ToolSpec
+from tinker_core import Malformed, Message, Reply, ToolSpec
 from tinker_render.format.chat import Chat
-from tinker_render.format.message_text import only_text, refuse
-from tinker_render.parsing.turn import as_text
-from tinker_render.segments import Stream
+from tinker_render.format.message_text import only_text, refuse, refuse_tools
+from tinker_render.parsing.turn import text_reply
+from tinker_render.segments import SegmentWriter
 from tinker_render.tokenizer.codec import Piece
 
 if TYPE_CHECKING:
@@ -28,55 +28,48 @@ _HEADERS = {
 
 @frozen
 class RoleColon:
-    """The model ends its turn by beginning the user's, so the header `User:` is its to emit."""
+    """The model ends its turn with the header `User:`, which is a stop string.
+
+    Headers are plain text here: text of a user that contains a header looks like a message.
+    """
 
     bos: str | None
-    """Begins every conversation, if the tokenizer itself begins texts so."""
+    """The token in front of every conversation, if the tokenizer adds one."""
     stop = ("\n\nUser:",)
 
     @property
-    def markers(self) -> tuple[str, ...]:
-        """The tokenizer's beginning of text, at most."""
+    def control_tokens(self) -> tuple[str, ...]:
+        """The BOS token, if there is one."""
         return () if self.bos is None else (self.bos,)
 
-    def begin(self, stream: Stream, chat: Chat) -> None:
-        """The beginning of a text, where the tokenizer has one."""
+    def begin(self, writer: SegmentWriter, chat: Chat) -> None:
+        """Write the BOS token, if there is one."""
         if chat.tools:
-            raise RenderError("role_colon has no form for tools")
+            raise refuse_tools("role_colon")
         if self.bos is not None:
-            stream.frame(self.bos)
+            writer.header(self.bos)
 
-    def message(self, stream: Stream, chat: Chat, i: int) -> None:
-        """The text after its header, which the assistant has emitted where it is `User:`."""
+    def message(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
+        """Write header and text. An assistant message ends with the header of the user."""
         message = chat[i]
+        if message.role not in _HEADERS:
+            raise refuse(i, message, "role_colon has no form for a tool message")
         if message.role != "user" or i == 0 or chat[i - 1].role != "assistant":
-            stream.frame(self._header(i, message))
-        stream.text(f" {self._text(i, message)}{_SEPARATOR}")
+            writer.header(_HEADERS[message.role])
+        writer.text(f" {self._text(i, message)}{_SEPARATOR}")
         last = i == len(chat) - 1
         if message.role == "assistant" and (last or chat[i + 1].role == "user"):
-            stream.text(_HEADERS["user"])
-
-    def open(self, stream: Stream, chat: Chat, role: Role) -> None:
-        """The header, where the assistant has not emitted it."""
-        if chat[-1].role == "assistant" and role != "user":
-            raise RenderError("role_colon: after the assistant only the user can speak")
-        if chat[-1].role != "assistant":
-            stream.frame(self._header(len(chat), Message(role=role)))
+            writer.text(_HEADERS["user"])
 
     def read(self, pieces: Sequence[Piece], tools: Sequence[ToolSpec]) -> Reply | Malformed:
-        """The text without the space before it."""
-        outcome = as_text(pieces)
+        """Read the text without the space behind the header."""
+        outcome = text_reply(pieces)
         text = outcome.message.text.removeprefix(" ")
         return evolve(outcome, message=Message(role="assistant", content=text))
 
-    def settled(self, chat: Chat) -> int:
-        """All but the last: `User:` stays there only if it is the user who goes on."""
+    def stable_prefix(self, chat: Chat) -> int:
+        """All but the last message: it ends with `User:` only if a user message follows."""
         return len(chat) - 1
-
-    def _header(self, index: int, message: Message) -> str:
-        if message.role not in _HEADERS:
-            raise refuse(index, message, "role_colon has no form for a tool's answer")
-        return _HEADERS[message.role]
 
     def _text(self, index: int, message: Message) -> str:
         text = only_text(index, message, "role_colon")
@@ -86,6 +79,6 @@ class RoleColon:
 
 
 def role_colon(tokenizer: PreTrainedTokenizerBase, *_: object) -> RoleColon:
-    """With a beginning-of-text token where the tokenizer adds one."""
+    """The format with the BOS token of the tokenizer, if it adds one."""
     begins_with = tokenizer.encode("", add_special_tokens=True)[:1]
     return RoleColon(tokenizer.bos_token if begins_with == [tokenizer.bos_token_id] else None)

@@ -1,80 +1,76 @@
-"""What a model family has to say about its chats, and how a conversation is written by it."""
+"""The interface of a chat format, and the functions that write a chat with it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from tinker_core import Malformed, Reply, Role, ToolSpec
+from tinker_core import Malformed, RenderError, Reply, ToolSpec
 from tinker_render.format.chat import Chat
-from tinker_render.segments import Segment, Stream
+from tinker_render.segments import Segment, SegmentWriter, opening
 from tinker_render.tokenizer.codec import Piece
 
 
 class Format(Protocol):
-    """How a model family writes a conversation. Everything else follows from it."""
+    """The chat format of a model family. Prompts, examples and parsing all follow from it."""
 
     @property
-    def markers(self) -> tuple[str, ...]:
-        """The control tokens that it writes or reads."""
+    def control_tokens(self) -> tuple[str, ...]:
+        """The control tokens that the format writes or reads."""
         ...
 
     @property
     def stop(self) -> tuple[str, ...]:
-        """What ends the model's turn: markers, or, in a format without any, one text."""
+        """The control tokens that end a turn of the model, or one stop string."""
         ...
 
-    def begin(self, stream: Stream, chat: Chat) -> None:
-        """What tools and the first message put before the messages. Raises RenderError."""
+    def begin(self, writer: SegmentWriter, chat: Chat) -> None:
+        """Write what tools and the first message put in front of all messages.
+
+        Raises RenderError for tools that the format has no form for.
+        """
         ...
 
-    def message(self, stream: Stream, chat: Chat, i: int) -> None:
-        """One message of the chat. Raises RenderError for one that it cannot express."""
-        ...
+    def message(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
+        """Write message i of the chat: header, content, end of turn.
 
-    def open(self, stream: Stream, chat: Chat, role: Role) -> None:
-        """What stands between the messages and the first token of the next one, by `role`."""
+        A prompt ends where the content of its last, empty message begins. Raises RenderError for a
+        message that the format has no form for.
+        """
         ...
 
     def read(self, pieces: Sequence[Piece], tools: Sequence[ToolSpec]) -> Reply | Malformed:
-        """The message in a turn of the model, without what ended it."""
+        """Parse a turn of the model; `pieces` do not include the token that ended it."""
         ...
 
-    def settled(self, chat: Chat) -> int:
-        """How many messages of a chat that ends with a turn of the model are written for good.
+    def stable_prefix(self, chat: Chat) -> int:
+        """Number of leading messages that are written the same whatever messages follow the chat.
 
-        Up to the end of that turn, whatever follows it changes none of them.
+        A format that drops earlier reasoning has a shorter stable prefix than the chat.
         """
         ...
 
 
 def write_chat(format_: Format, chat: Chat) -> list[list[Segment]]:
-    """The segments before the messages, then those of each message."""
-    stream = Stream()
-    format_.begin(stream, chat)
-    return [stream.segments, *write_messages(format_, chat, range(len(chat)))]
+    """The segments in front of the messages, then the segments of each message.
+
+    The last message of a prompt's chat is written up to where its content begins.
+    """
+    writer = SegmentWriter()
+    try:
+        format_.begin(writer, chat)
+    except RecursionError as error:
+        raise RenderError("the JSON schema of a tool is nested too deeply") from error
+    return [writer.segments, *write_messages(format_, chat, range(len(chat)))]
 
 
-def write_messages(format_: Format, chat: Chat, messages: Iterable[int]) -> list[list[Segment]]:
-    """The segments of each of these messages."""
+def write_messages(format_: Format, chat: Chat, indices: Iterable[int]) -> list[list[Segment]]:
+    """The segments of the messages with these indices."""
     written = []
-    for i in messages:
-        stream = Stream()
-        stream.turn(i, sampled=chat[i].role == "assistant")
-        format_.message(stream, chat, i)
-        written.append(stream.segments)
+    for i in indices:
+        writer = SegmentWriter()
+        writer.start(i, sampled=chat[i].role == "assistant")
+        format_.message(writer, chat, i)
+        to_write = chat.is_prompt and i == len(chat) - 1
+        written.append(opening(writer.segments, i) if to_write else writer.segments)
     return written
-
-
-def write_opening(format_: Format, chat: Chat, role: Role) -> list[Segment]:
-    """The segments between the messages and the first token of the next one."""
-    stream = Stream()
-    stream.turn(len(chat), sampled=False)
-    format_.open(stream, chat, role)
-    return stream.segments
-
-
-def emitted(segments: list[Segment]) -> list[Segment]:
-    """A message of the assistant up to where the model stopped."""
-    places = range(len(segments) - 1, -1, -1)
-    return segments[: next(i + 1 for i in places if segments[i].sampled)]

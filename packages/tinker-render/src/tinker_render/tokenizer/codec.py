@@ -1,4 +1,4 @@
-"""Segments to tokens and back, for one tokenizer and one format's markers."""
+"""Encode segments and decode tokens, for one tokenizer and the control tokens of one format."""
 
 from __future__ import annotations
 
@@ -14,66 +14,72 @@ from tinker.types import ImageChunk
 from tinker_core import ConfigError, RenderError
 from tinker_render.rendered import PlacedImage, Rendered
 from tinker_render.segments import Segment
-from tinker_render.tokenizer.word_cache import Words, words_of
+from tinker_render.tokenizer.word_cache import WordCache, word_cache_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend
     from transformers import PreTrainedTokenizerBase
 
-_STEERS = re.compile(
-    "<[|\uff5c].*[|\uff5c]>$"  # the bar of ASCII, and DeepSeek's
+_CONTROL = re.compile(
+    "<[|\uff5c].*[|\uff5c]>$"  # with the bar of ASCII, or DeepSeek's fullwidth bar
     r"|</?(think|tool_call|tool_calls|tool_response|tools|arg_key|arg_value)>$"
 )
-_REMEMBERED = 100  # letters of markup at most
-_SHORT, _MOST_SHORT = 16, 10_000  # letters of a text whose tokens are kept, and how many of them
+_LONGEST_CACHED_MARKUP = 100  # characters
+_LONGEST_CACHED_TEXT, _MOST_CACHED_TEXTS = 16, 10_000  # characters, texts
 
 
 @frozen
-class Marker:
+class ControlToken:
     """A control token in a reply, by its text."""
 
     text: str
 
 
-Piece = str | Marker
+Piece = str | ControlToken
+"""Text between control tokens, or one control token."""
+
+
+def text_of(pieces: Iterable[Piece]) -> str:
+    """The pieces as text, control tokens spelled out."""
+    return "".join(piece if isinstance(piece, str) else piece.text for piece in pieces)
 
 
 @frozen(eq=False)
 class Codec:
-    """Encodes text as text, whatever stands in it; only a format's markup makes control tokens."""
+    """Encodes text without control tokens; only markup of a format becomes control tokens."""
 
     tokenizer: PreTrainedTokenizerBase
-    markers: tuple[str, ...]
-    """The control tokens that the format writes or reads. Raises ConfigError if one is missing."""
+    control_tokens: tuple[str, ...]
+    """The control tokens that the format writes or reads. A missing one raises ConfigError."""
     ids: dict[str, int] = field(init=False)
     _names: dict[int, str] = field(init=False)
     _split: re.Pattern[str] = field(init=False)
     _literal: Backend = field(init=False)
-    _words: Words | None = field(init=False)
+    _words: WordCache | None = field(init=False)
     _short: dict[str, list[int]] = field(init=False, factory=dict)
-    """Tokens of short texts: headers and newlines stand in every message."""
+    """Tokens of short texts: headers and newlines occur in every message."""
     _markup: dict[str, Sequence[tuple[str, bool]]] = field(init=False, factory=dict)
-    """Markup that has been taken apart already: a format writes the same over and over."""
+    """Markup split at its control tokens: a format writes the same markup again and again."""
 
     def __attrs_post_init__(self) -> None:
         added = {token.content: id_ for id_, token in self.tokenizer.added_tokens_decoder.items()}
-        missing = [marker for marker in self.markers if marker not in added]
+        missing = [token for token in self.control_tokens if token not in added]
         if missing:
             raise ConfigError(f"{_name_of(self.tokenizer)} lacks the control tokens {missing}")
-        control = control_tokens(self.tokenizer) | set(self.markers)
-        longest_first = sorted(self.markers, key=len, reverse=True)
+        control = find_control_tokens(self.tokenizer) | set(self.control_tokens)
+        longest_first = sorted(self.control_tokens, key=len, reverse=True)
         put = object.__setattr__  # the class is frozen
-        put(self, "ids", {marker: added[marker] for marker in self.markers})
+        put(self, "ids", {token: added[token] for token in self.control_tokens})
         put(self, "_names", {added[text]: text for text in control})
         put(self, "_split", re.compile(f"({'|'.join(map(re.escape, longest_first)) or '(?!)'})"))
         put(self, "_literal", _literal_backend(self.tokenizer, control))
-        put(self, "_words", words_of(self._literal))
+        put(self, "_words", word_cache_of(self._literal))
 
     def render(self, segments: Iterable[Segment]) -> Rendered:
         """The segments as tokens; adjacent text of one message is encoded in one piece.
 
-        But not across the point from where on the model would emit: what it is given and what it
-        emits meet there as two token sequences. Raises RenderError if text makes a control token.
+        Text that the model emits is encoded apart from text that the prompt supplies: the two meet
+        as token sequences. Raises RenderError if the tokenizer makes a control token out of text.
         """
         runs = self._runs(segments)
         encoded = self.encode_all([text for run in runs for text in run.texts])
@@ -98,16 +104,16 @@ class Codec:
 
     @property
     def control_names(self) -> Mapping[int, str]:
-        """The name of every token that text cannot make."""
+        """The text of every control token by its id; text never encodes to these ids."""
         return self._names
 
     @property
-    def control_ids(self) -> frozenset[int]:
-        """Every token that text cannot make."""
-        return frozenset(self._names)
+    def backend(self) -> Backend:
+        """The tokenizer of the `tokenizers` library that takes control tokens in text for text."""
+        return self._literal
 
     def encode_all(self, texts: Sequence[str]) -> dict[str, list[int]]:
-        """Each text's tokens, none of them a control token."""
+        """The tokens of each text, without control tokens."""
         distinct = [text for text in dict.fromkeys(texts) if text not in self._short]
         by_words = {text: self._by_words(text) for text in distinct}
         encoded = {text: ids for text, ids in by_words.items() if ids is not None}
@@ -115,8 +121,9 @@ class Codec:
         encodings = self._literal.encode_batch_fast(others, add_special_tokens=False)
         encoded |= {text: e.ids for text, e in zip(others, encodings, strict=True)}
         self._check(encoded)
-        if len(self._short) < _MOST_SHORT:
-            self._short.update((t, ids) for t, ids in encoded.items() if len(t) <= _SHORT)
+        if len(self._short) < _MOST_CACHED_TEXTS:
+            short = {t: ids for t, ids in encoded.items() if len(t) <= _LONGEST_CACHED_TEXT}
+            self._short.update(short)
         return {text: encoded.get(text) or self._short.get(text, []) for text in texts}
 
     def _by_words(self, text: str) -> list[int] | None:
@@ -129,22 +136,39 @@ class Codec:
                 raise RenderError(f"this tokenizer reads {name} out of the plain text {text!r:.80}")
 
     def pieces(self, tokens: Sequence[int]) -> list[Piece]:
-        """The tokens as text and control tokens; no text is empty."""
+        """The tokens as texts and control tokens; no text is empty.
+
+        An id that the vocabulary lacks becomes a control token that no format knows: models have
+        more logits than their vocabularies have tokens.
+        """
         pieces: list[Piece] = []
         text: list[int] = []
         for token in [*tokens, None]:
-            if token is not None and token not in self._names:
+            if token is not None and (name := self.control_name(token)) is None:
                 text.append(token)
                 continue
             if decoded := self.decode(text):
                 pieces.append(decoded)
             text = []
-            if token is not None:
-                pieces.append(Marker(self._names[token]))
+            if token is not None and name is not None:
+                pieces.append(ControlToken(name))
         return pieces
 
+    def control_name(self, token: int) -> str | None:
+        """The text of a control token or unknown id, None for a token of text."""
+        name = self._names.get(token)
+        if name is not None or self._is_known(token):
+            return name
+        return f"[token {token}, which is not in the vocabulary]"
+
+    def _is_known(self, token: int) -> bool:
+        try:
+            return self._literal.id_to_token(token) is not None
+        except OverflowError:  # below zero, or more than 32 bits
+            return False
+
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of tokens, nothing skipped and nothing tidied up."""
+        """The text of tokens, without skipped tokens and without clean-up."""
         return self._literal.decode(tokens, skip_special_tokens=False) if tokens else ""
 
     def _runs(self, segments: Iterable[Segment]) -> list[_Run]:
@@ -153,47 +177,47 @@ class Codec:
             _, markup, message, content, sampled, image = segment
             if image is not None:
                 runs.append(_Run(message, sampled, [0] * image.length, [], [content], image))
-            for text, is_marker in self._taken_apart(segment.text, markup):
-                if is_marker:
+            for text, is_control in self._split_markup(segment.text, markup):
+                if is_control:
                     runs.append(_Run(message, sampled, [self.ids[text]], [], [content]))
-                elif runs and runs[-1].texts and runs[-1].is_of(message, sampled):
+                elif runs and runs[-1].texts and runs[-1].continues(message, sampled):
                     runs[-1].add(text, content)
                 else:
                     runs.append(_Run(message, sampled, [], [text], [content]))
         return runs
 
-    def _taken_apart(self, text: str, markup: bool) -> Sequence[tuple[str, bool]]:
-        """The text, and whether it is a marker; markup, as its markers and what stands between."""
+    def _split_markup(self, text: str, markup: bool) -> Sequence[tuple[str, bool]]:
+        """The parts of the text, each with whether it is a control token."""
         if not markup:
             return [(text, False)] if text else []
         known = self._markup.get(text)
         if known is None:
             known = [(part, part in self.ids) for part in self._split.split(text) if part]
-            if len(text) <= _REMEMBERED:
+            if len(text) <= _LONGEST_CACHED_MARKUP:
                 self._markup[text] = known
         return known
 
 
 @define
 class _Run:
-    """A marker, an image, or the adjacent texts of one message that are encoded in one piece."""
+    """A control token, an image, or adjacent texts of one message that are encoded in one piece."""
 
     message: int
     sampled: bool
     ids: list[int]
-    """Of a marker or an image."""
+    """The tokens of a control token or an image."""
     texts: list[str]
-    """The text up to every place where header and content meet, and at last the whole of it."""
+    """The text up to each place where header and content meet, and last the whole text."""
     contents: list[bool]
-    """Whether the part up to there is content."""
+    """Whether the text between two of these places is content."""
     image: ImageChunk | None = None
 
-    def is_of(self, message: int, sampled: bool) -> bool:
-        """Whether text of this origin goes on where this run ends."""
+    def continues(self, message: int, sampled: bool) -> bool:
+        """Whether text of this origin belongs to this run."""
         return self.message == message and self.sampled == sampled
 
     def add(self, text: str, content: bool) -> None:
-        """Go on by a text."""
+        """Append a text."""
         if content == self.contents[-1]:
             self.texts[-1] += text
         else:
@@ -201,29 +225,30 @@ class _Run:
             self.contents.append(content)
 
     def parts(self, encoded: Mapping[str, list[int]]) -> Iterable[tuple[list[int], bool]]:
-        """Tokens, and whether they are content."""
+        """Token lists, each with whether it is content."""
         if not self.texts:
             yield self.ids, self.contents[0]
             return
         ids, start = encoded[self.texts[-1]], 0
         for cut, content in zip(self.texts[:-1], self.contents, strict=False):
-            # a token that straddles belongs to the right
+            # a token on both sides of the cut belongs to the right side
             stop = max(start, _common_length(ids, encoded[cut]))
             yield ids[start:stop], content
             start = stop
         yield ids[start:] if start else ids, self.contents[-1]
 
 
-def control_tokens(tokenizer: PreTrainedTokenizerBase, source: str = "") -> set[str]:
-    """The added tokens that steer a model, those of formats other than the one in use included.
+def find_control_tokens(tokenizer: PreTrainedTokenizerBase, source: str = "") -> set[str]:
+    """The added tokens that control a model, including those of other formats.
 
-    Those are the special ones, the `<|bracketed|>` ones, the tags of reasoning and tools, and what
-    stands in `source`. Others, as HTML tags and runs of spaces in some vocabularies, are words.
+    These are special tokens, tokens in `<|bars|>`, the tags of reasoning and tools, and added
+    tokens that occur in `source`. Other added tokens are words: HTML tags and runs of spaces in
+    some vocabularies.
     """
     return {
         token.content
         for token in tokenizer.added_tokens_decoder.values()
-        if token.special or _STEERS.match(token.content) or token.content in source
+        if token.special or _CONTROL.match(token.content) or token.content in source
     }
 
 
@@ -236,8 +261,8 @@ def _common_length(a: Sequence[int], b: Sequence[int]) -> int:
 def _literal_backend(tokenizer: PreTrainedTokenizerBase, control: set[str]) -> Backend:
     """A copy of the tokenizer that takes control tokens in text for text.
 
-    A copy, since the marks would change what the user's tokenizer does, and since transformers
-    leaves truncation and padding of its last call switched on.
+    It is a copy because the changes would affect the tokenizer of the user, and because
+    transformers leaves truncation and padding of the last call switched on.
     """
     from tokenizers import AddedToken
 

@@ -1,4 +1,4 @@
-"""Whether the Hugging Face hub can be reached, asked once and quickly."""
+"""Test quickly whether the Hugging Face hub can be reached."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from urllib.request import getproxies
 
 
 def hub_answers() -> bool:
-    """Whether somebody listens at the hub; its own client tries for most of a minute to see.
+    """Whether the hub accepts connections; its own client retries for most of a minute.
 
-    Behind a proxy only the proxy can tell, so the answer is yes.
+    Behind a proxy, this cannot be tested: the result is true.
     """
     from huggingface_hub import constants
 

@@ -1,4 +1,4 @@
-"""A model's tokenizer by the model's name."""
+"""Load a tokenizer by the name of its model."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 ENTRY_POINTS = "tinker.tokenizers"
-"""Group of callables that take a model's name and return the folder of its tokenizer, or None."""
+"""Entry-point group of callables: model name -> folder of its tokenizer, or None."""
 
 LOCAL = "local/"
-"""Names that begin so belong to installed packages; no hub has them."""
+"""Prefix of models in installed packages; they are not looked up on the hub."""
 
 
 def get_tokenizer(model_name: str) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model: a folder, a model that an installed package holds, or the hub's.
+    """The tokenizer of a model in a folder, in an installed package, or on the Hugging Face hub.
 
-    What follows a colon in the name says how the model is served and is left out. The same name
-    gives the same object. Raises TokenizerError, which says where it looked.
+    A suffix behind a colon names a variant of serving and is ignored. The same name returns the
+    same object. Raises TokenizerError with the places that were searched.
     """
     return _load(_without_suffix(model_name))
 
@@ -47,9 +47,9 @@ def _load(name: str) -> PreTrainedTokenizerBase:
             break
     if folder is None and name.startswith(LOCAL):
         raise TokenizerError(
-            f"no tokenizer for {name!r} in {', '.join(tried)}: is tinker-local there?"
+            f"no tokenizer for {name!r} in {', '.join(tried)}: is tinker-local installed?"
         )
-    here = folder is not None or not hub_answers()  # what the hub gave before may be in its cache
+    here = folder is not None or not hub_answers()  # then its cache is read
     try:
         return AutoTokenizer.from_pretrained(str(folder or name), local_files_only=here)
     except (OSError, ValueError) as error:

@@ -1,9 +1,9 @@
-"""Tokens of plain ASCII text, word by word: the tokenizer is asked once for each word.
+"""A cache of the tokens of words, for ASCII text.
 
-Byte-level BPE cuts a text into words with one regular expression and never merges across them, so
-the tokens of a word are the same wherever it stands. Looking them up takes a third of the time of
-encoding. In ASCII no two regex engines disagree about what a letter is, and no normalizer has
-anything to do; any other text, and any tokenizer of another kind, goes the usual way.
+Byte-level BPE splits a text into words with one regular expression and never merges across words,
+so a word has the same tokens in every text. Looking them up takes a third of the time of encoding.
+For ASCII, all regular expression engines agree on what a letter is, and no normalizer changes
+anything. Other text and other kinds of tokenizers are encoded by the `tokenizers` library.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 _BEYOND = re.compile(r"[^\t\n\r -~]")
 _TRIAL = "".join(map(chr, range(32, 127))) + " It's  fine,\n\n\tI'LL be\r\n 1234 x_y  \n "
 _BYTE_LEVEL = str.maketrans({" ": "\u0120", "\n": "\u010a", "\t": "\u0109", "\r": "\u010d"})
-"""How byte-level vocabularies spell the bytes of ASCII that are not printed."""
-_MOST = 200_000
+"""The spelling of white space in byte-level vocabularies."""
+_MOST_WORDS = 200_000
 
 
-class _Known(dict[str, list[int]]):
-    """The tokens of words; a word that is not there is looked up."""
+class _Tokens(dict[str, list[int]]):
+    """The tokens of each word; a missing word is encoded."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
 
     def __missing__(self, word: str) -> list[int]:
-        if len(self) >= _MOST:
+        if len(self) >= _MOST_WORDS:
             self.clear()
         tokens = self.backend.model.tokenize(word.translate(_BYTE_LEVEL))
         self[word] = [token.id for token in tokens]
@@ -42,36 +42,36 @@ class _Known(dict[str, list[int]]):
 
 
 @frozen(eq=False)
-class Words:
-    """The words of one tokenizer."""
+class WordCache:
+    """The tokens of the words of one tokenizer."""
 
     _word: re.Pattern[str]
-    _known: _Known
+    _tokens: _Tokens
 
     def encode(self, text: str) -> list[int] | None:
-        """The text's tokens; None if it is more than ASCII."""
+        """The tokens of the text; None if it is not printable ASCII."""
         if _BEYOND.search(text):
             return None
         words = self._word.findall(text)
-        return list(chain.from_iterable(map(self._known.__getitem__, words)))
+        return list(chain.from_iterable(map(self._tokens.__getitem__, words)))
 
 
-def words_of(backend: Backend) -> Words | None:
-    """The words of a tokenizer, or None if it is not of the kind, or a trial comes out otherwise.
+def word_cache_of(backend: Backend) -> WordCache | None:
+    """The word cache of a tokenizer; None for another kind of tokenizer or if a trial differs.
 
-    Its control tokens must have been made text (`encode_special_tokens`).
+    The tokenizer must encode control tokens as text (`encode_special_tokens`).
     """
     pattern = _pattern(backend)
     if pattern is None:
         return None
     regex = import_module("regex")  # it has no annotations
-    words = Words(regex.compile(pattern), _Known(backend))
+    words = WordCache(regex.compile(pattern), _Tokens(backend))
     expected = backend.encode(_TRIAL, add_special_tokens=False).ids
     return words if words.encode(_TRIAL) == expected else None
 
 
 def _pattern(backend: Backend) -> str | None:
-    """The expression that cuts into words, if that and nothing else comes before BPE."""
+    """The expression that splits a text into words, if BPE follows it directly."""
     others = (token for token in backend.get_added_tokens_decoder().values() if not token.special)
     if any(others) or not _is_plain_bpe(backend.model):
         return None
@@ -97,5 +97,5 @@ def _is_plain_bpe(model: Any) -> bool:
 
 
 def _state(part: Any) -> Any:
-    """A normalizer or pre-tokenizer as the file of the tokenizer has it."""
+    """The state of a normalizer or pre-tokenizer, as in `tokenizer.json`."""
     return json.loads(part.__getstate__())

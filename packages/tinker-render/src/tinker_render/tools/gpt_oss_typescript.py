@@ -1,16 +1,17 @@
-"""Tool declarations as a TypeScript namespace, to the letter as gpt-oss's template has them."""
+"""Tool declarations as a TypeScript namespace, exactly as the template of gpt-oss writes them.
+
+The template knows a part of JSON Schema. What it does not know is the type `any`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from tinker_core import ToolSpec
-from tinker_render.tools.json_calls import to_json
+from tinker_core.strict_json import to_json
+from tinker_render.tools.json_schema import Schema, as_schema
 
-Schema = Mapping[str, Any]
-
-_INDENT, _WIDE = "\n" + " " * 16, " " * 20  # here the template's own indentation shows
+_INDENT, _WIDE = "\n" + " " * 16, " " * 20  # the indentation of the template's source
 _SIMPLE = {"number": "number", "integer": "number", "boolean": "boolean"}
 _LONGEST_ELEMENT = 50
 
@@ -22,11 +23,17 @@ def namespace(name: str, tools: Sequence[ToolSpec]) -> str:
 
 
 def _function(tool: ToolSpec) -> str:
-    properties: Mapping[str, Schema] = tool.parameters.get("properties") or {}
-    required = tool.parameters.get("required") or []
+    properties, required = _properties(as_schema(tool.parameters))
     lines = "".join(_parameter(key, schema, required) for key, schema in properties.items())
     signature = f"(_: {{\n{lines}}}) => any" if properties else "() => any"
     return f"// {tool.description}\ntype {tool.name} = {signature};\n\n"
+
+
+def _properties(schema: Schema) -> tuple[Mapping[str, Schema], Sequence[str]]:
+    """The schemas of the properties by name, and the names of the required ones."""
+    properties = as_schema(schema.get("properties"))
+    schemas = {name: as_schema(inner) for name, inner in properties.items()}
+    return schemas, schema.get("required") or []
 
 
 def _parameter(name: str, schema: Schema, required: Sequence[str]) -> str:
@@ -50,9 +57,9 @@ def _type(schema: Schema) -> str:
     if kind == "array":
         return _array(schema)
     if isinstance(kind, list) and kind:
-        return " | ".join(kind)
+        return " | ".join(map(str, kind))
     if schema.get("oneOf"):
-        return _one_of(schema["oneOf"])
+        return _one_of([as_schema(variant) for variant in schema["oneOf"]])
     if kind == "string":
         return _string(schema)
     if kind == "object":
@@ -62,15 +69,15 @@ def _type(schema: Schema) -> str:
 
 def _string(schema: Schema) -> str:
     if schema.get("enum"):
-        return '"' + '" | "'.join(schema["enum"]) + '"'
+        return '"' + '" | "'.join(map(str, schema["enum"])) + '"'
     return "string | null" if schema.get("nullable") else "string"
 
 
 def _array(schema: Schema) -> str:
-    element = _type(schema["items"]) if schema.get("items") else "any"
-    simple = schema.get("items", {}).get("type") in ("string", *_SIMPLE)
-    if simple:
-        element = {"string": "string", **_SIMPLE}[schema["items"]["type"]]
+    items = as_schema(schema.get("items"))
+    kind, element = items.get("type"), _type(items) if items else "any"
+    if isinstance(kind, str) and kind in ("string", *_SIMPLE):
+        element = {"string": "string", **_SIMPLE}[kind]
     elif element == "object | object" or len(element) > _LONGEST_ELEMENT:
         element = "any"
     return f"{element}[]" + (" | null" if schema.get("nullable") else "")
@@ -89,10 +96,9 @@ def _variant(schema: Schema) -> str:
 
 
 def _object(schema: Schema) -> str:
-    properties: Mapping[str, Schema] = schema.get("properties") or {}
+    properties, required = _properties(schema)
     if not properties:
         return "object"
-    required = schema.get("required") or []
     inner = ", ".join(
         f"{name}{'' if name in required else '?'}: {_INDENT}{_type(inner)}"
         for name, inner in properties.items()

@@ -1,4 +1,4 @@
-"""Tool declarations as TypeScript types, to the letter as Kimi K2.5's tokenizer has them."""
+"""Tool declarations as TypeScript types, exactly as the tokenizer of Kimi K2.5 writes them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tinker_core import DataError, ToolSpec
-from tinker_render.tools.json_calls import to_json
-
-Schema = Mapping[str, Any]
+from tinker_core.strict_json import to_json
+from tinker_render.tools.json_schema import Schema, as_schema
 
 _STEP = "  "
 _LIMITS = {
@@ -17,19 +16,19 @@ _LIMITS = {
     "integer": ("maximum", "minimum"),
     "array": ("maxItems", "minItems"),
 }
-"""What a comment tells of a type beside its description, in this order."""
+"""The limits in the comment of a type, in this order."""
 _NAMES = {"integer": "number", "object": "{}", "array": "Array<any>"}
 
 
 def namespace(tools: Sequence[ToolSpec]) -> str:
-    """All tools as types of one namespace. Raises DataError for a reference out of the schema."""
+    """All tools as types of one namespace. Raises DataError for a reference without a type."""
     declared = "\n".join(_function(tool) for tool in tools)
     return f"# Tools\n\n## functions\nnamespace functions {{\n{declared}\n}}\n"
 
 
 def _function(tool: ToolSpec) -> str:
-    schema = tool.parameters
-    definitions: Schema = schema.get("$defs") or {}
+    schema = as_schema(tool.parameters)
+    definitions = as_schema(schema.get("$defs"))
     recursive = _refers_to_itself(schema)
     interfaces = [f"interface parameters {_braces(_as_given(schema), '')}"] if recursive else []
     interfaces += [_interface(name, inner) for name, inner in definitions.items()]
@@ -45,8 +44,8 @@ def _refers_to_itself(value: object) -> bool:
     return isinstance(value, list) and any(map(_refers_to_itself, value))
 
 
-def _interface(name: str, schema: Schema) -> str:
-    described = _comment(schema.get("description", ""))
+def _interface(name: str, schema: Any) -> str:
+    described = _comment(str(as_schema(schema).get("description", "")))
     return (f"{described}\n" if described else "") + f"interface {name} {_type(schema, '')}"
 
 
@@ -61,7 +60,10 @@ def _documented(schema: object, indent: str) -> str:
     kind = schema.get("type")
     limits = _LIMITS.get(kind, ()) if isinstance(kind, str) and _plain(schema) else ()
     told = ", ".join(f"{key}: {schema[key]}" for key in limits if key in schema)
-    lines = [_comment(schema.get("description", ""), indent), f"{indent}// {told}" if told else ""]
+    lines = [
+        _comment(str(schema.get("description", "")), indent),
+        f"{indent}// {told}" if told else "",
+    ]
     return "".join(f"{line}\n" for line in lines if line)
 
 
@@ -69,9 +71,9 @@ def _plain(schema: Schema) -> bool:
     return not any(key in schema for key in ("$ref", "anyOf", "enum"))
 
 
-def _type(schema: Schema | bool, indent: str) -> str:
-    if isinstance(schema, bool):
-        return "any" if schema else "null"
+def _type(schema: Any, indent: str) -> str:
+    if not isinstance(schema, Mapping):
+        return "null" if schema is False else "any"
     if "$ref" in schema:
         return _reference(schema["$ref"])
     if "anyOf" in schema:
@@ -87,17 +89,17 @@ def _type(schema: Schema | bool, indent: str) -> str:
     return "any" if kind is None else str(_NAMES.get(kind, kind))
 
 
-def _reference(ref: str) -> str:
-    if ref != "#" and not ref.startswith("#/$defs/"):
-        raise DataError(f"a reference must lead to #/$defs, not to {ref!r}", field="tools")
+def _reference(ref: object) -> str:
+    if not isinstance(ref, str) or (ref != "#" and not ref.startswith("#/$defs/")):
+        raise DataError(f"a reference must point into #/$defs, not to {ref!r}", field="tools")
     return "parameters" if ref == "#" else ref.rpartition("/")[2]
 
 
 def _object(schema: Schema, indent: str) -> str:
-    """Required properties first, each kind by name."""
+    """The type of an object: required properties first, each group sorted by name."""
     required = schema.get("required") or []
     inside = indent + _STEP
-    by_name = sorted((schema.get("properties") or {}).items())
+    by_name = sorted(as_schema(schema.get("properties")).items())
     properties = sorted(by_name, key=lambda item: item[0] not in required)
     lines = [_property(name, inner, name in required, inside) for name, inner in properties]
     others = schema.get("additionalProperties")
@@ -108,9 +110,9 @@ def _object(schema: Schema, indent: str) -> str:
 
 
 def _as_given(schema: Schema) -> list[str]:
-    """The properties of a root that refers to itself: they alone are not sorted."""
+    """The properties of a root that refers to itself; only these are not sorted."""
     required = schema.get("required") or []
-    properties = (schema.get("properties") or {}).items()
+    properties = as_schema(schema.get("properties")).items()
     return [_property(name, inner, name in required, _STEP) for name, inner in properties]
 
 

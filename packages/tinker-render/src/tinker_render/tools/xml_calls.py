@@ -1,19 +1,16 @@
-"""Tool calls as `<function=NAME>` with one `<parameter=KEY>` an argument, as Qwen3.5 has them."""
+"""Tool calls as XML: `<function=NAME>` with one `<parameter=KEY>` per argument, as in Qwen3.5."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from tinker_core import Message, ToolCall, ToolSpec, UnparsedToolCall
 from tinker_render.format.message_text import refuse
-from tinker_render.tools.json_calls import to_json
+from tinker_render.tools.arguments import WriteValue, read_arguments, written_arguments
 
-_FUNCTION = re.compile(r"\s*<function=([^>\n]+)>\n(.*)</function>\s*", re.DOTALL)
-_PARAMETER = re.compile(r"<parameter=([^>\n]+)>\n(.*?)\n</parameter>\n", re.DOTALL)
-_PYTHON = {"True": True, "False": False, "None": None}
+_FUNCTION = re.compile(r"\s*<function=([^<>\s]+)>\n(.*)</function>\s*", re.DOTALL)
+_PARAMETER = re.compile(r"<parameter=([^<>\n]+)>\n(.*?)\n</parameter>\n", re.DOTALL)
 
 EXAMPLE = (
     "\n\nIf you choose to call a function ONLY reply in the following format with NO suffix:\n\n"
@@ -27,60 +24,40 @@ EXAMPLE = (
     " function call available, answer the question like normal with your current knowledge and do"
     " not tell the user about function calls\n</IMPORTANT>"
 )
-"""What the vendors' templates tell the model about the notation."""
+"""The instructions about the notation in the templates of the vendors."""
 
 
-def xml_call(index: int, message: Message, call: ToolCall, *, python_words: bool) -> str:
-    """The call; scalars as Python writes them (`True`, `None`) or as JSON does.
+def xml_call(index: int, message: Message, call: ToolCall, write: WriteValue) -> str:
+    """The call with its argument values by `write`.
 
-    Raises RenderError where the arguments hold the notation itself and would be read otherwise.
+    Raises RenderError for names and values that contain the notation and would be read otherwise.
     """
-    values = {key: _as_text(value, python_words) for key, value in call.parsed_arguments.items()}
-    parameters = (f"<parameter={key}>\n{text}\n</parameter>\n" for key, text in values.items())
+    texts = written_arguments(index, message, call, write)
+    parameters = (f"<parameter={key}>\n{text}\n</parameter>\n" for key, text in texts.items())
     written = f"<function={call.name}>\n{''.join(parameters)}</function>"
-    if _parts(written) != (call.name, values):
-        raise refuse(index, message, f"a call of {call.name!r} that reads otherwise once written")
+    if _name_and_texts(written) != (call.name, texts):
+        raise refuse(
+            index, message, f"XML has no form for this call of {call.name!r}: {texts!r:.80}"
+        )
     return written
 
 
-def read_xml_call(text: str, tools: Sequence[ToolSpec] = ()) -> ToolCall | UnparsedToolCall:
-    """The inverse of `xml_call`.
-
-    The notation does not tell "5" from 5. A parameter that its tool declares as a string stays
-    one; any other is what JSON or Python reads in it, if either reads anything.
-    """
-    parts = _parts(text)
+def read_xml_call(
+    text: str, tools: Sequence[ToolSpec], write: WriteValue
+) -> ToolCall | UnparsedToolCall:
+    """The inverse of `xml_call`."""
+    parts = _name_and_texts(text)
     if parts is None:
-        return UnparsedToolCall(text=text, reason="not <function=...> with <parameter=...> in it")
-    name, values = parts
-    declared = next((tool.parameters for tool in tools if tool.name == name), {})
-    properties = declared.get("properties", {})
-    arguments = {
-        key: value if properties.get(key, {}).get("type") == "string" else _as_value(value)
-        for key, value in values.items()
-    }
-    return ToolCall(name=name, arguments=to_json(arguments))
+        reason = "not <function=NAME> with one <parameter=KEY> per argument"
+        return UnparsedToolCall(text=text, reason=reason)
+    name, texts = parts
+    return ToolCall(name=name, arguments=read_arguments(name, texts, tools, write))
 
 
-def _parts(text: str) -> tuple[str, dict[str, str]] | None:
+def _name_and_texts(text: str) -> tuple[str, dict[str, str]] | None:
     function = _FUNCTION.fullmatch(text)
     if function is None or _PARAMETER.sub("", function[2]).strip():
         return None
-    return function[1], {match[1]: match[2] for match in _PARAMETER.finditer(function[2])}
-
-
-def _as_text(value: Any, python_words: bool) -> str:
-    if isinstance(value, str):
-        return value
-    scalar = not isinstance(value, dict | list)
-    return str(value) if scalar and python_words else to_json(value)
-
-
-def _as_value(text: str) -> Any:
-    if text in _PYTHON:
-        return _PYTHON[text]
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        return text
-    return text if isinstance(value, str) else value
+    pairs = _PARAMETER.findall(function[2])
+    texts = dict(pairs)
+    return (function[1], texts) if len(texts) == len(pairs) else None
