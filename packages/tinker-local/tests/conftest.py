@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import tinker
-from hypothesis import settings
 from starlette.testclient import TestClient
 
 from tinker_local import LocalEngine, start_engine
@@ -35,8 +34,6 @@ from tiny_models import (  # noqa: F401 - fixtures
     with_peft,
 )
 
-settings.register_profile("shared machine", deadline=None)  # slow is no failure
-settings.load_profile("shared machine")
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test reaches a hub
 os.environ["TINKER_TELEMETRY"] = "0"  # it holds up every error by a flush
 

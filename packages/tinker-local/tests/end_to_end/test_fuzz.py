@@ -29,7 +29,6 @@ from tinker_local.service.service import Settings, make_service
 
 CASES = settings(
     max_examples=int(os.environ.get("TINKER_LOCAL_FUZZ", "150")),
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 NAMES = [

@@ -18,9 +18,7 @@ from tinker_render.format.message_text import RENDERERS_WITH
 from tinker_render.registry import FORMATS
 from tinker_render.segments import emission
 
-FEW = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FEW = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 LAST = TrainOnWhat.LAST_ASSISTANT_MESSAGE
 RENDERERS = sorted(FORMATS)
 SPELLED = [

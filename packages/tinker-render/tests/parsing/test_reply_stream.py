@@ -46,9 +46,7 @@ def tokens_of(renderer, parts):
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_deltas_together_are_what_parse_response_reads(renderer_of, name, data):
     renderer = renderer_of(name)

@@ -20,7 +20,7 @@ def codec(chatml_tokenizer):
     return Codec(chatml_tokenizer, ("<|im_start|>", "<|im_end|>"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=st.lists(st.sampled_from(BITS), max_size=12).map("".join))
 def test_a_text_has_the_tokens_of_its_words(codec, text):
     words = word_cache_of(codec.backend)
