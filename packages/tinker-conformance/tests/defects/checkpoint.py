@@ -17,7 +17,7 @@ from tinker_local.training.trainer import Trainer
 
 @defect("checkpoint/with_optimizer")
 def loading_forgets_the_optimizer(monkeypatch):
-    """A load with the optimizer succeeds and leaves a cold Adam, as the hosted service once did."""
+    """A load with the optimizer succeeds and leaves a cold Adam."""
     original = Trainer.load_state
 
     def load(self, tensors, *, optimizer):
