@@ -34,7 +34,9 @@ def port(service) -> Iterator[int]:
 
 def send(port: int, **fields) -> socket.socket:
     body = json.dumps({**ENDLESS, **fields}).encode()
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = (
+        f"POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     connection = socket.create_connection(("127.0.0.1", port), timeout=30)
     connection.sendall(head.encode() + body)
     return connection

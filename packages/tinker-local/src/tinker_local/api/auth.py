@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
+from collections.abc import Collection
+from urllib.parse import urlsplit
 
 import jwt
 from starlette.requests import Request
 
 from tinker_local.errors import ForbiddenError, UnauthorizedError
+from tinker_local.loopback import LOOPBACK
 
 LIFETIME_S = 24 * 3600
 USER = {"sub": "tml:organization_user:local", "org_id": "local", "email": "me@localhost"}
@@ -44,16 +47,35 @@ def _bearer(request: Request) -> str:
     return given.strip() if kind.lower() == "bearer" else ""
 
 
-def check(request: Request, key: str | None) -> None:
-    """Raise unless the request is authenticated.
+def check_browser(request: Request, allowed_hosts: Collection[str]) -> None:
+    """Refuse the requests of web pages to an engine without a key.
 
-    Without a key, every program on this machine is admitted, but not web pages in its browsers:
-    those send their origin.
+    A browser sends the origin of a page, or where the request comes from. A page whose name was
+    made to resolve to this machine (DNS rebinding) sends that name as the host.
     """
-    if key is None:
-        if "origin" in request.headers:
-            raise ForbiddenError("web pages may not use an engine without a key")
-        return
+    if "origin" in request.headers:
+        raise ForbiddenError("web pages may not use an engine without a key")
+    site = request.headers.get("sec-fetch-site", "none")
+    if site not in ("none", "same-origin"):
+        raise ForbiddenError(f"web pages may not use an engine without a key (request: {site})")
+    host = _host_name(request)
+    if host not in (*LOOPBACK, *allowed_hosts):
+        raise ForbiddenError(
+            f"host {host!r} is not admitted without a key: address 127.0.0.1, or start the engine "
+            "with --allowed-host"
+        )
+
+
+def _host_name(request: Request) -> str:
+    """The host that the client addressed, without its port; empty when the header is invalid."""
+    try:
+        return urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def check_key(request: Request, key: str) -> None:
+    """Raise unless the request has the key, or a token for it."""
     given = request.headers.get("x-api-key") or _bearer(request)
     if hmac.compare_digest(given.encode("utf-8", "replace"), key.encode()):
         return

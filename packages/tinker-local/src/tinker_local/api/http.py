@@ -27,7 +27,7 @@ from tinker_local.errors import (
     TooLargeError,
     UnauthorizedError,
 )
-from tinker_local.service.service import Service
+from tinker_local.service.service import Service, Settings
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -106,6 +106,13 @@ async def _read_body(request: Request) -> bytes:
     return b"".join(parts)
 
 
+def _authenticate(request: Request, settings: Settings, *, public: bool) -> None:
+    if settings.key is None:
+        auth.check_browser(request, settings.allowed_hosts)
+    elif not public:
+        auth.check_key(request, settings.key)
+
+
 def route(
     path: str,
     handler: Handler,
@@ -119,8 +126,7 @@ def route(
     async def endpoint(request: Request) -> Response:
         service: Service = request.app.state.service
         try:
-            if not public:
-                auth.check(request, service.settings.key)
+            _authenticate(request, service.settings, public=public)
             reply = await handler(Call(service, request, await _read_body(request)))
         except RequestError as error:
             return on_error(error)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import logging
 import sys
 import urllib.error
 import urllib.parse
@@ -21,6 +20,7 @@ from attrs import define, field
 
 from tinker_local import catalog
 from tinker_local.child_process import EngineStartError, start_engine
+from tinker_local.cli.terminal import log_to_stderr, printable, write_line
 from tinker_local.errors import RequestError
 from tinker_local.loopback import url_opener
 from tinker_local.storage.checkpoint_path import SCHEME
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> None:
     with contextlib.ExitStack() as stack:
         url, key = options.url, options.key
         if url is None:
-            logging.basicConfig(level="INFO", format="%(message)s")  # shows downloads
+            log_to_stderr("%(message)s")  # shows downloads
             if not options.model.startswith(SCHEME):
                 catalog.resolve(options.model)
             print("starting an engine ...", file=sys.stderr)
@@ -134,14 +134,14 @@ def talk(conversation: Conversation) -> None:
     if sys.stdin.isatty():
         with suppress(ImportError):
             import readline  # noqa: F401  (input() then edits lines)
-        print(f"{conversation.model}: {HELP}", file=sys.stderr)
+        write_line(f"{conversation.model}: {HELP}", sys.stderr)
     for line in _lines():
         if line == "/exit":
             return
         if line == "/clear":
             conversation.clear()
         elif line.startswith("/"):
-            print(f"unknown command {line.split()[0]}: {HELP}", file=sys.stderr)
+            write_line(f"unknown command {line.split()[0]}: {HELP}", sys.stderr)
         elif line:
             _print_reply(conversation, line)
 
@@ -162,10 +162,10 @@ def _print_reply(conversation: Conversation, line: str) -> None:
     reply = conversation.ask(line)
     try:
         for part in reply:
-            print(part, end="", flush=True)
+            print(printable(part), end="", flush=True)
         print()
     except KeyboardInterrupt:
         reply.close()  # cancels it
         print(" [cut off]", file=sys.stderr)
     except RequestError as error:
-        print(f"tinker-local: {error}", file=sys.stderr)
+        write_line(f"tinker-local: {error}", sys.stderr)

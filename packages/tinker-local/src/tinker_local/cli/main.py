@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tinker_local import catalog
 from tinker_local.cli import machine
+from tinker_local.cli.terminal import log_to_stderr, write_line
 from tinker_local.errors import RequestError
 from tinker_local.loopback import ADDRESS
 
@@ -38,6 +39,13 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default=ADDRESS, help="any but loopback needs --key")
     parser.add_argument("--port", type=int, default=8765, help="0 takes a free one")
     parser.add_argument("--key", default=_variable("KEY"), help="begins with tml-")
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further host name that is admitted without --key; repeatable",
+    )
     parser.add_argument("--home", type=Path, default=None, help="the folder of checkpoints")
     parser.add_argument("--device", default=_variable("DEVICE") or "cpu", help="cpu or cuda")
     parser.add_argument(
@@ -51,7 +59,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--loss",
         action="append",
-        default=[],
+        default=(_variable("LOSS") or "").split(),
         metavar="MODULE:CLASS",
         help="serve a further loss function; repeatable",
     )
@@ -81,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         commands[options.command](options)
     except RequestError as error:
-        print(f"tinker-local: {error}", file=sys.stderr)
+        write_line(f"tinker-local: {error}", sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -94,7 +102,7 @@ def serve(options: argparse.Namespace) -> None:
         os.environ.setdefault(name, value)  # torch reads them when it is imported
     for library in machine.UNUSED_LIBRARIES:
         sys.modules.setdefault(library, None)  # type: ignore[arg-type]  # importing it now fails
-    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr("%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn").setLevel("WARNING")
     from tinker_local.cli.serve import run
 
@@ -103,9 +111,9 @@ def serve(options: argparse.Namespace) -> None:
 
 def pull(options: argparse.Namespace) -> None:
     """Print what is fetched, and from where, on stderr, and the folder alone on stdout."""
-    logging.basicConfig(level="INFO", format="%(message)s")
+    log_to_stderr("%(message)s")
     logging.getLogger("httpx").setLevel("WARNING")
-    print(catalog.resolve(options.model))
+    write_line(catalog.resolve(options.model))
 
 
 def models(options: argparse.Namespace) -> None:
@@ -117,7 +125,7 @@ def models(options: argparse.Namespace) -> None:
         rows.append((model.name, f"{model.parameters / 1e6:,.1f} M", size, licence, model.source))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for name, parameters, size, licence, source in rows:
-        print(
+        write_line(
             f"{name:{widths[0]}}  {parameters:>{widths[1]}}  {size:>{widths[2]}}  "
             f"{licence:{widths[3]}}  {source}"
         )
@@ -135,4 +143,4 @@ def doctor(options: argparse.Namespace) -> None:
     from tinker_local.cli.doctor import report
 
     for line in report():
-        print(line)
+        write_line(line)

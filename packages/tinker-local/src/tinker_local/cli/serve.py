@@ -26,6 +26,7 @@ def run(options: argparse.Namespace) -> None:
     settings = Settings(
         home=home_folder(),
         key=options.key,
+        allowed_hosts=tuple(name.lower() for name in options.allowed_host),
         session_timeout_s=options.session_timeout,
         preload=tuple(options.model),
     )

@@ -48,6 +48,8 @@ class Settings:
     home: Path
     key: str | None = None
     """The key that clients must send. None admits everyone, and needs a loopback address."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names in the Host header that are admitted without a key, beside those of loopback."""
     session_timeout_s: float = 300.0
     """A session without a heartbeat for so long (30 heartbeats) ends."""
     preload: tuple[str, ...] = ()
