@@ -154,7 +154,7 @@ def mutants(parent: ast.AST, function: str = "", statement: str = "") -> Iterato
     """All mutants below a node of a syntax tree, from top to bottom."""
     for field, value in ast.iter_fields(parent):
         for index, node in enumerate(value if isinstance(value, list) else [value]):
-            if field in NOT_MUTATED or not isinstance(node, ast.AST) or is_strict(node):
+            if field in NOT_MUTATED or not isinstance(node, ast.AST) or is_no_arithmetic(node):
                 continue
             around = shown(node) if isinstance(node, ast.stmt) else statement
             line = getattr(node, "lineno", getattr(parent, "lineno", 0))
@@ -165,9 +165,14 @@ def mutants(parent: ast.AST, function: str = "", statement: str = "") -> Iterato
             yield from mutants(node, node.name if named else function, around)
 
 
-def is_strict(node: ast.AST) -> bool:
-    """Is this zip's strict=True? It stops a mistake of the caller, which no input of a test is."""
-    return isinstance(node, ast.keyword) and node.arg == "strict"
+def is_no_arithmetic(node: ast.AST) -> bool:
+    """Is this zip's `strict`, or the default of a field, which a test could only copy?"""
+    match node:
+        case ast.keyword(arg="strict") | ast.keyword(arg="default", value=ast.Constant()):
+            return True
+        case ast.AnnAssign(value=ast.Constant()):
+            return True
+    return False
 
 
 class Mutated(SourceFileLoader, MetaPathFinder):

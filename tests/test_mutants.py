@@ -57,6 +57,7 @@ def sources(tester: ModuleType, source: str) -> list[str]:
         ("while a:\n    break", ["while a:\n    continue"]),
         ('def f(a: int | None) -> bool | None:\n    """No."""', []),
         ("zip(a, strict=True)", ["pass"]),
+        ("class A:\n    a: int = 1\n    b: int = field(default=1)", []),
     ],
 )
 def test_one_place_is_changed_at_a_time(
