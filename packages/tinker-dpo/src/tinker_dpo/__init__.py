@@ -1,23 +1,30 @@
 """Preference learning on the Tinker API: the DPO family, preference models, RLHF pieces."""
 
 from tinker_core import Comparison, PreferenceModel, RewardModel
+from tinker_data import read_pair
 from tinker_dpo.config import Config, Evaluation
 from tinker_dpo.custom_loss import Surrogate, datums_of, surrogate
-from tinker_dpo.data.batches import ItemBatch, iterate_batches
+from tinker_dpo.data.batches import PreferenceBatch, iterate_batches
 from tinker_dpo.data.builders import (
     KNOWN,
     HubPreferences,
-    Preference,
     PreferenceData,
     PreferenceDataBuilder,
     PreferenceFile,
+)
+from tinker_dpo.data.dataset import PreferenceDataset, Selection, open_dataset
+from tinker_dpo.data.preference import (
+    JudgedResponse,
+    Preference,
+    comparison_of,
+    judge_both,
+    read_judged,
     read_preference,
 )
-from tinker_dpo.data.items import Items, Selection, open_items
-from tinker_dpo.data.judged_response import JudgedResponse, judge_both, read_judged, read_pair
 from tinker_dpo.data.rendering import (
     RenderedJudged,
     RenderedPair,
+    RenderedPreference,
     RenderedResponse,
     ResponseRenderer,
     ScoreRenderer,
@@ -42,7 +49,6 @@ from tinker_dpo.reward_model.best_of_n import (
     best_of_n,
     pair_row,
 )
-from tinker_dpo.reward_model.comparison import comparison_of
 from tinker_dpo.reward_model.label_model import ComparisonFile, ComparisonRenderer, LabelModel
 from tinker_dpo.reward_model.score_model import ScoreModel, centred, score_model
 from tinker_dpo.training import open_data, read_config, resume, train, train_on
@@ -63,8 +69,6 @@ __all__ = [
     "Evaluation",
     "HubPreferences",
     "Ipo",
-    "ItemBatch",
-    "Items",
     "JudgedLoss",
     "JudgedObjective",
     "JudgedResponse",
@@ -77,12 +81,15 @@ __all__ = [
     "PairLoss",
     "PairObjective",
     "Preference",
+    "PreferenceBatch",
     "PreferenceData",
     "PreferenceDataBuilder",
+    "PreferenceDataset",
     "PreferenceFile",
     "PreferenceModel",
     "RenderedJudged",
     "RenderedPair",
+    "RenderedPreference",
     "RenderedResponse",
     "Response",
     "ResponseRenderer",
@@ -108,7 +115,7 @@ __all__ = [
     "judge_both",
     "judged_loss",
     "open_data",
-    "open_items",
+    "open_dataset",
     "pair_loss",
     "pair_row",
     "preference_loop",

@@ -6,7 +6,7 @@ from attrs import field, frozen, validators
 
 from tinker_data import Batching
 from tinker_dpo.data.builders import PreferenceDataBuilder
-from tinker_dpo.data.items import Selection
+from tinker_dpo.data.dataset import Selection
 from tinker_dpo.objectives import Dpo
 from tinker_dpo.objectives.objective import Objective
 from tinker_train import Adam, RunConfig

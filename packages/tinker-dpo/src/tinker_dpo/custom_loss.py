@@ -1,8 +1,9 @@
-"""A loss of log-probabilities, carried out by an engine that knows cross-entropy alone.
+"""A loss of log-probabilities on an engine that has cross-entropy alone.
 
-Cross-entropy with weights w is -sum(w * logprob), whose derivative by a log-probability is -w. So
-with w = -dloss/dlogprob, taken at the log-probabilities of a forward pass, its backward pass is
-that of the loss itself. The SDK's `forward_backward_custom` does the same, with torch.
+Cross-entropy with weights w is -sum(w * logprob), and its derivative by a log-probability is -w.
+With w = -dloss/dlogprob, taken at the log-probabilities of a forward pass, its backward pass is
+that of the loss. The SDK's `forward_backward_custom` does the same with torch; here it needs numpy
+alone.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from numpy.typing import NDArray
 from tinker import types
 
 from tinker_core import EngineError
-from tinker_dpo.data.rendering import RenderedItem, RenderedJudged, RenderedResponse
+from tinker_dpo.data.rendering import RenderedJudged, RenderedPreference, RenderedResponse
 from tinker_dpo.objectives.objective import JudgedObjective, Objective
 from tinker_dpo.objectives.token_loss import Response, TokenLoss, judged_loss, pair_loss
 
 References = Mapping[str, float]
-"""Log-probability of a response under the reference, by the response's key."""
+"""Log-probability of each response under the reference, by the response's key."""
 
 
 @frozen(kw_only=True, eq=False)
@@ -32,21 +33,21 @@ class Surrogate:
     value: TokenLoss
 
 
-def datums_of(items: Sequence[RenderedItem]) -> list[tinker.Datum]:
-    """Everything that has to go through a forward pass, item after item."""
+def datums_of(items: Sequence[RenderedPreference]) -> list[tinker.Datum]:
+    """The datums of the forward pass, preference by preference."""
     return [response.datum for item in items for response in item.responses]
 
 
 def surrogate(
     objective: Objective,
-    items: Sequence[RenderedItem],
+    items: Sequence[RenderedPreference],
     outputs: types.ForwardBackwardOutput,
     references: References | None = None,
 ) -> Surrogate:
     """The objective's gradient at a forward pass over `datums_of(items)`, as datums.
 
-    `references` are for the objectives that need them. Raises EngineError for outputs that do not
-    fit the datums.
+    `references` are for objectives that need a reference. Raises EngineError for outputs that do
+    not fit the datums.
     """
     responses = _responses(items, outputs, references)
     first, second = responses[::2], responses[1::2]
@@ -76,7 +77,7 @@ def sequence_logprobs(
 
 
 def _responses(
-    items: Sequence[RenderedItem],
+    items: Sequence[RenderedPreference],
     outputs: types.ForwardBackwardOutput,
     references: References | None,
 ) -> list[Response]:
@@ -96,7 +97,7 @@ def _logprobs(
 ) -> list[NDArray[np.float64]]:
     rows = outputs.loss_fn_outputs
     if len(rows) != len(responses):
-        raise EngineError(f"{len(responses)} datums went in, logprobs of {len(rows)} came out")
+        raise EngineError(f"{len(responses)} datums were sent, logprobs of {len(rows)} came back")
     columns = [np.asarray(row["logprobs"].to_numpy(), dtype=np.float64) for row in rows]
     for i, (response, column) in enumerate(zip(responses, columns, strict=True)):
         if column.shape != response.mask.shape:

@@ -8,7 +8,7 @@ import tinker
 from tinker import types
 
 from tinker_dpo.custom_loss import References, datums_of, surrogate
-from tinker_dpo.data.rendering import RenderedItem
+from tinker_dpo.data.rendering import RenderedPreference
 from tinker_dpo.metrics import value_metrics
 from tinker_dpo.objectives.objective import Objective
 from tinker_train import Metrics, PendingMetrics, engine_errors, scope
@@ -17,7 +17,7 @@ from tinker_train import Metrics, PendingMetrics, engine_errors, scope
 def evaluate_items(
     training: tinker.TrainingClient,
     objective: Objective,
-    items: Sequence[RenderedItem],
+    items: Sequence[RenderedPreference],
     references: References | None,
 ) -> PendingMetrics:
     """Submit an evaluation of the objective on held-out preferences, metrics `test/...`."""
@@ -27,7 +27,7 @@ def evaluate_items(
 
 async def _evaluate(
     objective: Objective,
-    items: Sequence[RenderedItem],
+    items: Sequence[RenderedPreference],
     references: References | None,
     forward: tinker.APIFuture[types.ForwardBackwardOutput],
 ) -> Metrics:

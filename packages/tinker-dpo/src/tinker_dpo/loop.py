@@ -21,9 +21,9 @@ from tinker_core import DataError
 from tinker_data import Position
 from tinker_dpo.config import Config
 from tinker_dpo.custom_loss import References, datums_of, surrogate
-from tinker_dpo.data.batches import ItemBatch, iterate_batches, steps_per_epoch
-from tinker_dpo.data.items import Items
-from tinker_dpo.data.rendering import RenderedItem
+from tinker_dpo.data.batches import PreferenceBatch, iterate_batches, steps_per_epoch
+from tinker_dpo.data.dataset import PreferenceDataset
+from tinker_dpo.data.rendering import RenderedPreference
 from tinker_dpo.evaluation import evaluate_items
 from tinker_dpo.metrics import num_tokens, step_metrics
 from tinker_train import (
@@ -44,8 +44,8 @@ from tinker_train import (
 class LoopData:
     """The data of a preference loop, rendered."""
 
-    train: Items
-    test: Sequence[RenderedItem] = ()
+    train: PreferenceDataset
+    test: Sequence[RenderedPreference] = ()
     skipped: Sequence[DataError] = ()
     """The errors of the rows of both that are left out."""
     references: References | None = None
@@ -89,15 +89,15 @@ async def preference_loop(
     return loop.result()
 
 
-def run_length(config: Config, items: Items) -> int:
+def run_length(config: Config, dataset: PreferenceDataset) -> int:
     """Optimizer steps in the whole run."""
-    steps = steps_per_epoch(items, config.batching) * config.num_epochs
+    steps = steps_per_epoch(dataset, config.batching) * config.num_epochs
     return steps if config.max_steps is None else min(steps, config.max_steps)
 
 
 def _batches(
     config: Config, training: tinker.TrainingClient, data: LoopData, position: Mapping[str, int]
-) -> Iterator[tuple[ItemBatch, tinker.APIFuture[types.ForwardBackwardOutput]]]:
+) -> Iterator[tuple[PreferenceBatch, tinker.APIFuture[types.ForwardBackwardOutput]]]:
     """Each batch with its forward pass, submitted when the batch is asked for."""
     start = Position(**position)
     for batch in iterate_batches(data.train, config.batching, seed=config.seed, start=start):

@@ -1,24 +1,24 @@
-"""What is said of a training step, and of the held-out preferences.
+"""Metrics of a training step and of the held-out preferences.
 
-epoch                       which time through the data, from 0
+epoch                       pass over the data, from 0
 train/loss                  the objective, mean over the batch, before the step's update
 train/accuracy              share of pairs whose chosen response has the higher reward; ties half
 train/margin                chosen minus rejected reward
-train/chosen_reward, ...    the reward that the objective implies, mean over the batch
-train/chosen_logprob, ...   nats of the whole response
+train/chosen_reward, ...    reward that the objective implies, mean over the batch
+train/chosen_logprob, ...   log-probability of the whole response, in nats
 train/chosen_tokens, ...    length of the response
-train/kl_to_reference       KTO alone: the reference point, from responses to other prompts
-learning_rate               what the optimizer got
-num_pairs                   preferences in the batch; judged responses where they are single
-num_skipped_rows            rows of the data that are left out, where there are any
+train/kl_to_reference       KTO: the reference point, in nats, from mismatched responses
+learning_rate               of the optimizer step
+num_pairs                   preferences in the batch
+num_skipped_rows            rows of the data that are skipped, if there are any
 num_tokens                  rows of all datums, each counted once
-optim/...                   what the engine says of the optimizer step
-time/data                   seconds for reading and rendering the batch
-time/loss                   seconds for the loss and its gradient, here
-time/step                   seconds since the step before it came back
-tokens_per_second           num_tokens in time/step
-test/...                    the same of the held-out preferences
-test/kl_to_reference        nats per response, of the policy's own samples, see `kl`
+optim/...                   metrics of the engine's optimizer step
+time/data                   seconds to read and render the batch and to submit its forward pass
+time/loss                   seconds of the loss and its gradient on the client
+time/step                   seconds since the result of the step before
+tokens_per_second           num_tokens / time/step
+test/...                    the same metrics of the held-out preferences
+test/kl_to_reference        KL to the reference by sampling, in nats per response, see `kl`
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tinker_dpo.custom_loss import datums_of
-from tinker_dpo.data.batches import ItemBatch
-from tinker_dpo.data.rendering import RenderedItem
+from tinker_dpo.data.batches import PreferenceBatch
+from tinker_dpo.data.rendering import RenderedPreference
 from tinker_dpo.objectives.token_loss import TokenLoss
 from tinker_train import SubmittedStep, finish_step
 
 
 async def step_metrics(
-    step: SubmittedStep, batch: ItemBatch, value: TokenLoss, *, number: int
+    step: SubmittedStep, batch: PreferenceBatch, value: TokenLoss, *, number: int
 ) -> dict[str, float]:
     """The metrics of the step of that number, when it arrives; raises EngineError if it failed."""
     result = await finish_step(step, number=number)
@@ -47,13 +47,13 @@ async def step_metrics(
 
 
 def value_metrics(name: str, value: TokenLoss) -> dict[str, float]:
-    """An objective's value and metrics, under the name of the data that they are of."""
+    """The value and the metrics of an objective, with `name` as prefix."""
     return {
         f"{name}/loss": value.loss,
         **{f"{name}/{key}": number for key, number in value.metrics.items()},
     }
 
 
-def num_tokens(items: Sequence[RenderedItem]) -> int:
-    """Rows of all datums."""
+def num_tokens(items: Sequence[RenderedPreference]) -> int:
+    """Rows of the datums of all responses."""
     return sum(datum.model_input.length for datum in datums_of(items))

@@ -7,7 +7,7 @@ from attrs import evolve
 
 from tinker_core import DataError
 from tinker_data import Place, RawRow
-from tinker_dpo import KNOWN, Dpo, PreferenceFile, Selection, open_items
+from tinker_dpo import KNOWN, Dpo, PreferenceFile, Selection, open_dataset
 from tinker_dpo.data.row_formats import READERS
 
 
@@ -105,7 +105,7 @@ def test_a_file_of_such_rows_is_read_by_naming_the_data_set(tmp_path, renderer) 
     texts = {side: f"\n\nHuman: q\n\nAssistant: {side}" for side in ("chosen", "rejected")}
     path.write_text(json.dumps(texts) + "\n")
     data = PreferenceFile(path=path, source="hh_rlhf").build(seed=0)
-    assert len(open_items(data.train, Dpo(), renderer, Selection())) == 1
+    assert len(open_dataset(data.train, Dpo(), renderer, Selection())) == 1
 
 
 def test_a_dataset_of_the_hub_is_read_as_a_file_is(monkeypatch) -> None:

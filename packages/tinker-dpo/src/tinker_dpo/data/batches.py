@@ -1,4 +1,4 @@
-"""Batches of rendered preferences, in a seeded order that can be taken up anywhere."""
+"""Batches of rendered preferences in a seeded order, from any position on."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from attrs import frozen
 from tinker_core import DataError
 from tinker_data import Batching, Position
 from tinker_data.batches.indexed import epoch_order
-from tinker_dpo.data.items import Items
-from tinker_dpo.data.rendering import RenderedItem
+from tinker_dpo.data.dataset import PreferenceDataset
+from tinker_dpo.data.rendering import RenderedPreference
 
 
 @frozen(kw_only=True, eq=False)
-class ItemBatch:
-    """The preferences of one optimizer step, whole."""
+class PreferenceBatch:
+    """The preferences of one optimizer step."""
 
-    items: tuple[RenderedItem, ...]
+    items: tuple[RenderedPreference, ...]
     position: Position
     after: Position
-    """Where the data goes on after this batch."""
+    """Position of the next batch."""
 
 
-def steps_per_epoch(items: Items, batching: Batching) -> int:
-    """Batches in an epoch; raises DataError where the preferences do not fill one."""
-    if len(items) < batching.batch_size:
+def steps_per_epoch(dataset: PreferenceDataset, batching: Batching) -> int:
+    """Batches in an epoch; raises DataError if the preferences do not fill one."""
+    if len(dataset) < batching.batch_size:
         raise DataError(
-            f"{len(items)} preferences are fewer than one batch: "
+            f"{len(dataset)} preferences are fewer than one batch: "
             f"batch_size is {batching.batch_size}"
         )
-    whole, rest = divmod(len(items), batching.batch_size)
+    whole, rest = divmod(len(dataset), batching.batch_size)
     return whole + (rest > 0 and not batching.drop_last)
 
 
 def iterate_batches(
-    items: Items, batching: Batching, *, seed: int, start: Position
-) -> Iterator[ItemBatch]:
-    """Batches from `start` on, without end: a function of items, seed and position alone."""
-    per_epoch = steps_per_epoch(items, batching)
+    dataset: PreferenceDataset, batching: Batching, *, seed: int, start: Position
+) -> Iterator[PreferenceBatch]:
+    """Batches from `start` on, without end: a function of dataset, seed and position alone."""
+    per_epoch = steps_per_epoch(dataset, batching)
     position = start
     while True:
-        order = epoch_order(len(items), batching, seed, position.epoch)
+        order = epoch_order(len(dataset), batching, seed, position.epoch)
         for batch in range(position.batch, per_epoch):
             chosen = order[batch * batching.batch_size : (batch + 1) * batching.batch_size]
             is_last = batch + 1 == per_epoch
@@ -50,8 +50,8 @@ def iterate_batches(
                 if is_last
                 else Position(epoch=position.epoch, batch=batch + 1)
             )
-            yield ItemBatch(
-                items=tuple(items[int(index)] for index in chosen),
+            yield PreferenceBatch(
+                items=tuple(dataset[int(index)] for index in chosen),
                 position=Position(epoch=position.epoch, batch=batch),
                 after=after,
             )

@@ -1,4 +1,4 @@
-"""What a config says about preference data, and `build()`, which opens it."""
+"""Builders of preference data: configs whose `build()` opens the data."""
 
 from __future__ import annotations
 
@@ -9,29 +9,28 @@ from typing import Generic, Protocol, TypeVar
 from attrs import field, frozen, validators
 
 from tinker_core import ConfigError, DataError
-from tinker_data import PreferencePair, RawRow, Rows, SequenceRows, open_jsonl, split
-from tinker_data.rows import as_mapping
-from tinker_dpo.data.judged_response import JudgedResponse, read_judged, read_pair
+from tinker_data import RawRow, Rows, SequenceRows, open_jsonl, split
+from tinker_dpo.data.preference import Preference, read_preference
 from tinker_dpo.data.row_formats import READERS, Source
 
-Preference = PreferencePair | JudgedResponse
 T = TypeVar("T")
 
 
 @frozen(kw_only=True, eq=False)
 class PreferenceData:
-    """What a preference run learns from, and what it is measured on.
+    """The training preferences and the held-out preferences of a run.
 
-    Having a row may raise DataError with its place; what becomes of such a row, the run decides.
+    To index the rows may raise DataError with the row's place; `Selection.bad_row` is the policy
+    for such rows.
     """
 
     train: Rows[Preference]
     test: Rows[Preference] = ()
-    """Held-out preferences; may be none."""
+    """Held-out preferences; may be empty."""
 
 
 class PreferenceDataBuilder(Protocol):
-    """A frozen config that opens its data when asked to; write your own to bring your own data."""
+    """A frozen config that opens its data when asked to; implement it to use your own data."""
 
     def build(self, *, seed: int) -> PreferenceData:
         """Open the data. The same seed gives the same rows in the same order."""
@@ -39,32 +38,33 @@ class PreferenceDataBuilder(Protocol):
 
 
 @frozen(kw_only=True)
-class PreferenceFile:
-    """Pairs, or judged responses, in a JSONL file, one a line."""
+class PreferenceRows:
+    """The rows of JSONL files of preferences, for builders to extend."""
 
     path: Path
-    """JSONL; each line `prompt`, `chosen`, `rejected`, or `prompt`, `completion`, `label`."""
+    """JSONL; each line has `prompt`, `chosen`, `rejected`, or `prompt`, `completion`, `label`."""
     test_path: Path | None = None
-    """A second file, to measure on."""
+    """JSONL with held-out rows."""
     test_rows: int = field(default=0, validator=validators.ge(0))
-    """Without a second file: so many rows of the first, chosen by the seed, are held out."""
+    """Number of rows of `path` to hold out, chosen by the seed, if there is no `test_path`."""
     source: Source | None = None
-    """The data set whose rows these are, where they have a shape of their own."""
+    """Name of the data set whose row format this is; absent: the formats of `path`."""
 
-    def build(self, *, seed: int) -> PreferenceData:
-        """Open the files; raises DataError for one that cannot be read or has no rows."""
-        read = read_preference if self.source is None else READERS[self.source]
-        train, test = self.open(seed=seed)
-        return PreferenceData(train=ReadRows(train, read), test=ReadRows(test, read))
-
-    def open(self, *, seed: int) -> tuple[Rows[RawRow], Rows[RawRow]]:
-        """The rows to train on and those held out, as they lie in the files."""
+    def open(self, seed: int) -> tuple[Rows[RawRow], Rows[RawRow]]:
+        """The rows to train on and the held-out rows; raises DataError for an unreadable file."""
         rows: Rows[RawRow] = open_jsonl(self.path)
         if self.test_path is not None:
             return rows, open_jsonl(self.test_path)
-        if self.test_rows:
-            return split(rows, self.test_rows, seed, name=str(self.path))
-        return rows, ()
+        return _hold_out(rows, self.test_rows, seed, name=str(self.path))
+
+
+@frozen(kw_only=True)
+class PreferenceFile(PreferenceRows):
+    """Pairs, or judged responses, in a JSONL file, one per line."""
+
+    def build(self, *, seed: int) -> PreferenceData:
+        """Open the files; raises DataError for one that cannot be read or has no rows."""
+        return _read(*self.open(seed), self.source)
 
 
 @frozen(kw_only=True)
@@ -72,30 +72,26 @@ class HubPreferences:
     """Pairs in a dataset of the Hugging Face hub; needs `pip install tinker-dpo[hub]`."""
 
     name: str
-    """The dataset, as `datasets.load_dataset` takes it."""
+    """Name of the dataset, as for `datasets.load_dataset`."""
     config: str | None = None
-    """Which configuration of it."""
+    """Configuration of the dataset."""
     data_dir: str | None = None
-    """Which folder of it."""
+    """Folder of the dataset."""
     split: str = "train"
-    """What to learn from."""
+    """Split to train on."""
     test_split: str | None = None
-    """What to measure on."""
+    """Split with held-out rows."""
     test_rows: int = field(default=0, validator=validators.ge(0))
-    """Without a test split: so many rows, chosen by the seed, are held out."""
+    """Number of rows of `split` to hold out, chosen by the seed, if there is no `test_split`."""
     source: Source | None = None
-    """The data set whose rows these are, where they have a shape of their own."""
+    """Name of the data set whose row format this is; absent: the formats of `PreferenceFile`."""
 
     def build(self, *, seed: int) -> PreferenceData:
-        """Load it; raises DataError where that cannot be done."""
-        read = read_preference if self.source is None else READERS[self.source]
-        train = self._load(self.split)
-        test: Rows[RawRow] = ()
+        """Load the dataset; raises DataError if that fails."""
+        rows = self._load(self.split)
         if self.test_split is not None:
-            test = self._load(self.test_split)
-        elif self.test_rows:
-            train, test = split(train, self.test_rows, seed, name=self.name)
-        return PreferenceData(train=ReadRows(train, read), test=ReadRows(test, read))
+            return _read(rows, self._load(self.test_split), self.source)
+        return _read(*_hold_out(rows, self.test_rows, seed, name=self.name), self.source)
 
     def _load(self, part: str) -> Rows[RawRow]:
         try:
@@ -128,12 +124,12 @@ KNOWN: dict[Source, HubPreferences] = {
     ),
     "tulu3": HubPreferences(name="allenai/llama-3.1-tulu-3-8b-preference-mixture", test_rows=500),
 }
-"""Well-known data sets. Some have rows without a preference: let the run skip bad rows."""
+"""Well-known data sets. Some have rows without a preference: set `Selection(bad_row="skip")`."""
 
 
 @frozen(eq=False)
 class ReadRows(Generic[T]):
-    """Rows of a source, read when they are asked for."""
+    """Rows of a source, each parsed when it is indexed."""
 
     rows: Rows[RawRow]
     read: Callable[[RawRow], T]
@@ -145,6 +141,12 @@ class ReadRows(Generic[T]):
         return self.read(self.rows[index])
 
 
-def read_preference(row: RawRow) -> Preference:
-    """A pair, or a judged response where the row has a label; raises DataError with its place."""
-    return read_judged(row) if "label" in as_mapping(row) else read_pair(row)
+def _hold_out(
+    rows: Rows[RawRow], test_rows: int, seed: int, name: str
+) -> tuple[Rows[RawRow], Rows[RawRow]]:
+    return split(rows, test_rows, seed, name=name) if test_rows else (rows, ())
+
+
+def _read(train: Rows[RawRow], test: Rows[RawRow], source: Source | None) -> PreferenceData:
+    read = read_preference if source is None else READERS[source]
+    return PreferenceData(train=ReadRows(train, read), test=ReadRows(test, read))

@@ -1,7 +1,7 @@
-"""Pairs and judged responses to datums, still held together.
+"""Pairs and judged responses to datums, which stay together.
 
-A datum's weights are 1 on the tokens of the response and 0 on those of the prompt: they say whose
-log-probabilities a response's score is made of.
+The weights of a datum are 1 on the tokens of the response and 0 on those of the prompt: the score
+of a response is the log-probability of the tokens with weight 1.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from tinker_core import (
     RenderError,
     datum_from_model_input_weights,
 )
-from tinker_data import PreferencePair
-from tinker_dpo.data.judged_response import JudgedResponse, Messages, check_pair
+from tinker_data import PreferencePair, check_pair
+from tinker_data.layouts.fields import Messages
+from tinker_dpo.data.preference import JudgedResponse
 from tinker_render import Renderer, TrainOnWhat
 
 
@@ -38,13 +39,13 @@ class RenderedResponse:
 
     @property
     def num_tokens(self) -> int:
-        """Tokens of prompt and response."""
+        """Number of tokens of prompt and response."""
         return int(self.datum.model_input.length) + 1
 
     @cached_property
     def key(self) -> str:
-        """A name for the tokens and their weights: the same for equal ones, in every process."""
-        digest = sha256()  # processors have an instruction for it
+        """A hash of the tokens and their weights, the same in every process."""
+        digest = sha256()  # processors have instructions for it
         for number, chunk in enumerate(self.datum.model_input.chunks):
             if not isinstance(chunk, tinker.EncodedTextChunk):
                 digest.update(chunk.model_dump_json().encode())
@@ -57,7 +58,7 @@ class RenderedResponse:
 
 @frozen(kw_only=True, eq=False)
 class RenderedPair:
-    """Both sides of a pair."""
+    """Both responses of a pair."""
 
     chosen: RenderedResponse
     rejected: RenderedResponse
@@ -75,9 +76,9 @@ class RenderedPair:
 
 @frozen(kw_only=True, eq=False)
 class RenderedJudged:
-    """A judged response, and beside it one that belongs to another prompt.
+    """A judged response, and a mismatched one, which answers another prompt.
 
-    KTO measures the distance to the reference on the second one.
+    KTO estimates the KL to the reference on the mismatched ones.
     """
 
     response: RenderedResponse
@@ -95,12 +96,12 @@ class RenderedJudged:
         return (self.response,)
 
 
-RenderedItem = RenderedPair | RenderedJudged
+RenderedPreference = RenderedPair | RenderedJudged
 
 
 @frozen(kw_only=True)
 class ResponseRenderer:
-    """How a response becomes a datum."""
+    """Renders a response to a datum whose score is that of the response."""
 
     renderer: Renderer
     max_length: int | None = None
@@ -112,11 +113,11 @@ class ResponseRenderer:
         response: Messages,
         *,
         side: str = "response",
-        cut: bool = False,
+        truncate: bool = False,
     ) -> RenderedResponse:
-        """The response after its prompt, cut from the right where it is too long and that is asked.
+        """The response after its prompt; with `truncate` it is cut from the right to `max_length`.
 
-        Raises DataError, with `side` as its field, where it cannot be expressed or is too long.
+        Raises DataError, with `side` as its field, for what cannot be expressed or is too long.
         """
         marked = [
             *(evolve(message, trainable=False) for message in prompt),
@@ -128,7 +129,7 @@ class ResponseRenderer:
             )
         except RenderError as error:
             raise DataError(str(error), field=side) from error
-        if cut:
+        if truncate:
             return RenderedResponse(
                 datum_from_model_input_weights(tokens, weights_T, self.max_length)
             )
@@ -138,10 +139,10 @@ class ResponseRenderer:
 
 @frozen(kw_only=True)
 class ScoreRenderer:
-    """How a response becomes a datum that asks for a verdict on it: the score of a reward model.
+    """Renders a response to a datum that judges it: its score is that of a label.
 
-    After the prompt and the response comes a user's question; the one label that answers it carries
-    the weight.
+    After the prompt and the response comes the user's question; the label that answers it has
+    weight 1. This is the form of a reward model.
     """
 
     renderer: Renderer
@@ -149,10 +150,10 @@ class ScoreRenderer:
     label: str
     max_length: int | None = None
 
-    def ask(self, prompt: Messages, response: Messages) -> tuple[tinker.ModelInput, int]:
-        """Everything up to the label's last token, and how many tokens the label has.
+    def query(self, prompt: Messages, response: Messages) -> tuple[tinker.ModelInput, int]:
+        """Everything up to the label's last token, and the number of tokens of the label.
 
-        Raises RenderError where the conversation cannot be expressed.
+        Raises RenderError if the conversation cannot be expressed.
         """
         asked = [*prompt, *response, Message(role="user", content=self.question)]
         before = self.renderer.build_generation_prompt(asked)
@@ -166,9 +167,12 @@ class ScoreRenderer:
         *,
         side: str = "response",
     ) -> RenderedResponse:
-        """The label after prompt, response and question; raises DataError as above."""
+        """The label after prompt, response and question.
+
+        Raises DataError, with `side` as its field, for what cannot be expressed or is too long.
+        """
         try:
-            whole, label_length = self.ask(prompt, response)
+            whole, label_length = self.query(prompt, response)
         except RenderError as error:
             raise DataError(str(error), field=side) from error
         _check_length(whole.length, self.max_length, side)
@@ -177,7 +181,7 @@ class ScoreRenderer:
 
 
 def render_pair(pair: PreferencePair, renderer: ResponseRenderer | ScoreRenderer) -> RenderedPair:
-    """Both sides; raises DataError with the pair's place, also where they come out as one."""
+    """Both responses; raises DataError with the pair's place, also if their tokens are equal."""
     try:
         check_pair(pair)
         rendered = RenderedPair(
@@ -194,14 +198,15 @@ def render_pair(pair: PreferencePair, renderer: ResponseRenderer | ScoreRenderer
 def render_judged(
     judged: JudgedResponse, other: JudgedResponse, renderer: ResponseRenderer
 ) -> RenderedJudged:
-    """The response, and `other`'s after the same prompt; raises DataError with the place.
+    """The response, and that of `other` after the same prompt as the mismatched one.
 
-    The other one is cut where it is too long: it has no gradient, it only measures a distance.
+    The mismatched response is truncated to `max_length`: it has no gradient. Raises DataError with
+    the place.
     """
     try:
         return RenderedJudged(
             response=renderer.render(judged.prompt, judged.response),
-            mismatched=renderer.render(judged.prompt, other.response, cut=True),
+            mismatched=renderer.render(judged.prompt, other.response, truncate=True),
             desirable=judged.desirable,
         )
     except DataError as error:

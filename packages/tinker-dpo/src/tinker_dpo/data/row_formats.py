@@ -1,4 +1,4 @@
-"""Rows of well-known preference data sets to pairs.
+"""Row formats of well-known preference data sets, parsed to pairs.
 
 hh_rlhf       Anthropic/hh-rlhf                               both sides one text, turns by "Human:"
 helpsteer2    nvidia/HelpSteer2, data_dir "preference"        two responses, strength -3 to 3
@@ -14,9 +14,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from tinker_core import DataError
-from tinker_data import PreferencePair, RawRow
+from tinker_data import PreferencePair, RawRow, read_pair
 from tinker_data.rows import as_mapping
-from tinker_dpo.data.judged_response import read_pair
 
 _HH_TURN = re.compile(r"\n\n(Human|Assistant):")
 _HH_ROLES = {"Human": "user", "Assistant": "assistant"}
@@ -33,7 +32,7 @@ def read_hh_rlhf(row: RawRow) -> PreferencePair:
 
 
 def read_helpsteer2(row: RawRow) -> PreferencePair:
-    """A row of Wang et al. 2024 (arXiv:2410.01257); DataError also where neither is preferred."""
+    """A row of Wang et al. 2024 (arXiv:2410.01257); DataError also if neither is preferred."""
 
     def convert(value: Mapping[str, Any]) -> dict[str, Any]:
         sides = _by_preference(value, "preference_strength", ("response_1", "response_2"))
@@ -43,7 +42,7 @@ def read_helpsteer2(row: RawRow) -> PreferencePair:
 
 
 def read_helpsteer3(row: RawRow) -> PreferencePair:
-    """A row of Wang et al. 2025 (arXiv:2505.11475); DataError also where neither is preferred."""
+    """A row of Wang et al. 2025 (arXiv:2505.11475); DataError also if neither is preferred."""
 
     def convert(value: Mapping[str, Any]) -> dict[str, Any]:
         sides = _by_preference(value, "overall_preference", ("response1", "response2"))
@@ -61,7 +60,7 @@ READERS: dict[Source, Callable[[RawRow], PreferencePair]] = {
     "ultrafeedback": read_pair,
     "tulu3": read_pair,
 }
-"""By the name of the data set."""
+"""Readers of a row, by the name of the data set."""
 
 
 def _read(row: RawRow, convert: Callable[[Mapping[str, Any]], dict[str, Any]]) -> PreferencePair:
@@ -83,7 +82,7 @@ def _hh_messages(text: object, side: str) -> list[dict[str, str]]:
 
 
 def _helpsteer2_messages(text: object) -> list[dict[str, str]]:
-    """The user's text, in which the turns of a longer conversation are marked."""
+    """The messages in the prompt's text, which marks the turns of a longer conversation."""
     if not isinstance(text, str):
         raise DataError(f"must be a string, not {text!r:.80}", field="prompt")
     first, *turns = _HELPSTEER2_TURN.split(text)
@@ -97,7 +96,7 @@ def _helpsteer2_messages(text: object) -> list[dict[str, str]]:
 def _by_preference(
     value: Mapping[str, Any], key: str, responses: tuple[str, str]
 ) -> dict[str, Any]:
-    """Both sides: a number below zero prefers the first response, one above it the second."""
+    """Both sides: a negative number prefers the first response, a positive one the second."""
     preference = value.get(key)
     if not isinstance(preference, int | float) or isinstance(preference, bool):
         raise DataError(f"must be a number, not {preference!r:.80}", field=key)

@@ -1,7 +1,7 @@
-"""Log-probabilities under the frozen reference: computed once, kept beside the run.
+"""Log-probabilities under the frozen reference: computed once, stored in the run directory.
 
-They are computed before the first step, by a model of its own that never takes one, and a resumed
-run reads them back. So the reference stays what it was, however often the run is interrupted.
+A training client of its own, which never takes a step, computes them before the first step. A
+resumed run reads them back, so its reference is the same.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from tinker_train import StopRequest, engine_errors
 from tinker_train.files import append_row, keep_rows, read_rows
 
 FILE_NAME = "reference.jsonl"
-_AHEAD = 2  # batches on their way, so that the engine need not wait for the next one
+_AHEAD = 2  # batches in flight, so that the engine never waits for the client
 
 
 @frozen
 class ReferenceFile:
-    """The sum of log-probabilities of each response, by its key; one line a batch."""
+    """The sum of log-probabilities of each response, by its key; one line per batch."""
 
     path: Path
 
     def read(self) -> dict[str, float]:
-        """All values; a last line torn by a kill goes.
+        """All values; a last line that a kill tore is removed.
 
-        Raises RunDirectoryError for a line that holds anything else.
+        Raises RunDirectoryError for a line with anything else.
         """
         keep_rows(self.path, lambda _: True)
         values: dict[str, float] = {}
@@ -44,14 +44,14 @@ class ReferenceFile:
         return values
 
     def add(self, values: References) -> None:
-        """Add a line and wait until the disk has it."""
+        """Append a line and flush it to disk."""
         append_row(self.path, values)
 
 
 def missing(
     batches: Iterator[Sequence[RenderedResponse]], known: References
 ) -> Iterator[list[RenderedResponse]]:
-    """What of each batch has no value yet, each response once."""
+    """The responses of each batch that have no value yet, each response once."""
     seen = set(known)
     for batch in batches:
         new = {response.key: response for response in batch if response.key not in seen}
@@ -66,27 +66,26 @@ async def compute_references(
     file: ReferenceFile,
     stop: StopRequest,
 ) -> dict[str, float]:
-    """Run the batches through the model, `_AHEAD` at a time, and keep what comes back.
+    """Forward the batches through the model and store the log-probabilities in the file.
 
-    `model` is frozen: nothing but forward passes is asked of it. A request to stop ends it early.
-    Raises EngineError.
+    A stop request ends it early. Raises EngineError.
     """
     values: dict[str, float] = {}
-    on_the_way: list[tuple[list[RenderedResponse], tinker.APIFuture[types.ForwardBackwardOutput]]]
-    on_the_way = []
+    in_flight: list[tuple[list[RenderedResponse], tinker.APIFuture[types.ForwardBackwardOutput]]]
+    in_flight = []
     while not stop.is_made:
-        while len(on_the_way) < _AHEAD and (batch := next(batches, None)) is not None:
+        while len(in_flight) < _AHEAD and (batch := next(batches, None)) is not None:
             datums = [response.datum for response in batch]
-            on_the_way.append((batch, model.forward(datums, "cross_entropy")))
-        if not on_the_way:
+            in_flight.append((batch, model.forward(datums, "cross_entropy")))
+        if not in_flight:
             break
-        batch, forward = on_the_way.pop(0)
+        batch, forward = in_flight.pop(0)
         with engine_errors("forward of the reference"):
             outputs = await forward
         keys = [response.key for response in batch]
         new = dict(zip(keys, sequence_logprobs(batch, outputs), strict=True))
         if not all(map(math.isfinite, new.values())):
-            raise EngineError("the reference gives a response no finite log-probability")
+            raise EngineError("the log-probability of a response under the reference is not finite")
         file.add(new)
         values.update(new)
     return values

@@ -1,8 +1,7 @@
-"""How often a preference model is right, how often one model's responses win: with intervals."""
+"""Agreement of a preference model with labels, and win rates of models, with intervals."""
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Iterable, Sequence
 
@@ -10,8 +9,8 @@ from attrs import frozen
 
 from tinker_core import Comparison, DataError, PreferenceModel
 from tinker_data import PreferencePair
-from tinker_dpo.reward_model.comparison import comparison_of
-from tinker_train import task_group
+from tinker_dpo.data.preference import comparison_of
+from tinker_train import gather
 
 _Z = 1.959963984540054  # of the standard normal distribution, two-sided 95 %
 
@@ -30,11 +29,11 @@ class Share:
 
 
 def share(votes: Sequence[float]) -> Share:
-    """The mean of votes, each 0, 1 or, for a tie, 0.5, with Wilson's score interval.
+    """The mean of votes (0, 1, or 0.5 for a tie) with Wilson's score interval.
 
-    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927: it
-    keeps within 0 and 1 and is not empty where all votes are alike. Votes count as independent.
-    Raises DataError where there is none.
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927. The
+    interval stays within 0 and 1, and is not empty if all votes are equal. Votes count as
+    independent. Raises DataError if there is none.
     """
     n = len(votes)
     if n == 0:
@@ -46,35 +45,30 @@ def share(votes: Sequence[float]) -> Share:
 
 
 def vote(probability: float) -> float:
-    """1 where the first one is more likely to be better, 0 where the second is, else 0.5."""
+    """1 if the first response probably wins, 0 if the second does, 0.5 for a tie."""
     return 0.5 if probability == 0.5 else float(probability > 0.5)
 
 
 async def judge(
     model: PreferenceModel, comparisons: Iterable[Comparison], *, concurrency: int = 64
 ) -> list[float]:
-    """The probability that the first one wins, for each comparison, in their order.
+    """The probability that the first response wins, for each comparison, in order.
 
-    No more than `concurrency` are under way at a time. Two responses that are the same are a tie
-    that nobody is asked about: the model's rounding would decide it.
+    Two equal responses are a tie without a query, because rounding would decide it.
     """
-    room = asyncio.Semaphore(concurrency)
 
-    async def one(comparison: Comparison) -> float:
+    async def prefer(comparison: Comparison) -> float:
         if comparison.first == comparison.second:
             return 0.5
-        async with room:
-            return await model.prefer(comparison)
+        return await model.prefer(comparison)
 
-    async with task_group() as tasks:
-        running = [tasks.create_task(one(comparison)) for comparison in comparisons]
-    return [task.result() for task in running]
+    return await gather(map(prefer, comparisons), limit=concurrency)
 
 
 async def agreement(
     model: PreferenceModel, pairs: Sequence[PreferencePair], *, concurrency: int = 64
 ) -> Share:
-    """How often the model prefers what was chosen; a tie counts one half."""
+    """Share of the pairs whose chosen response the model prefers; a tie counts one half."""
     comparisons = [comparison_of(pair) for pair in pairs]
     return share([vote(p) for p in await judge(model, comparisons, concurrency=concurrency)])
 
@@ -82,9 +76,9 @@ async def agreement(
 async def win_rate(
     model: PreferenceModel, comparisons: Sequence[Comparison], *, concurrency: int = 64
 ) -> Share:
-    """How often the first response wins; each is judged in both orders, and they have to agree.
+    """Share of the comparisons that the first response wins, each judged in both orders.
 
-    Where they do not, it is a tie, which counts one half.
+    If the two orders disagree, it is a tie, which counts one half.
     """
     both = [c for comparison in comparisons for c in (comparison, comparison.swapped)]
     probabilities = await judge(model, both, concurrency=concurrency)

@@ -1,8 +1,7 @@
-"""Pairs from a model's own responses: the best of n by a reward, and the worst."""
+"""Best of n: pairs of the best and the worst of a model's own responses, by a reward."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import tinker
@@ -10,46 +9,46 @@ from attrs import field, frozen, validators
 
 from tinker_core import DataError, Message, Reply, to_openai
 from tinker_data import PreferencePair
-from tinker_dpo.data.judged_response import Messages
+from tinker_data.layouts.fields import Messages
 from tinker_render import Renderer
-from tinker_train import engine_errors, task_group
+from tinker_train import engine_errors, gather
 
 Reward = Callable[[Messages, Messages], Awaitable[float]]
-"""Of prompt and response, as `RewardModel.reward` is; higher is better."""
+"""Reward of a prompt and a response, like `RewardModel.reward`; higher is better."""
 
 
 @frozen(kw_only=True)
 class BestOfN:
-    """How responses are drawn."""
+    """How responses are sampled."""
 
     n: int = field(default=8, validator=validators.ge(2))
-    """Responses to a prompt."""
+    """Responses per prompt."""
     max_tokens: int = field(default=256, validator=validators.ge(1))
-    """Longest response; one that is cut short is not used."""
+    """Longest response in tokens; a response that is cut short is not used."""
     temperature: float = field(default=1.0, validator=validators.gt(0.0))
     seed: int | None = None
-    """Makes the draw repeatable; prompt number i has the seed plus i."""
+    """Makes sampling repeatable; prompt i has the seed plus i."""
     concurrency: int = field(default=64, validator=validators.ge(1))
-    """Prompts under way at a time."""
+    """Prompts that are sampled at once."""
 
 
 @frozen(kw_only=True)
 class BestOfNPairs:
-    """What came of it."""
+    """The pairs of `best_of_n`."""
 
     pairs: tuple[PreferencePair, ...]
     num_unfinished: int
     """Responses that were cut short or malformed."""
     num_without_difference: int
-    """Prompts whose responses were all worth the same, or fewer than two."""
+    """Prompts with equal rewards, or with fewer than two responses."""
 
 
 def best_and_worst(
     prompt: Messages, responses: Sequence[Messages], rewards: Sequence[float]
 ) -> PreferencePair | None:
-    """The pair of the highest and the lowest reward; None where all are equal, or there is one.
+    """The pair of the highest and the lowest reward; None if all are equal or there is only one.
 
-    Of equal rewards the first counts. Raises DataError for a number of rewards that does not fit.
+    Of equal rewards the first counts. Raises DataError if there is not one reward per response.
     """
     if len(responses) != len(rewards):
         raise DataError(f"{len(responses)} responses, but {len(rewards)} rewards")
@@ -69,21 +68,18 @@ async def best_of_n(
     reward: Reward,
     settings: BestOfN,
 ) -> BestOfNPairs:
-    """Draw responses to every prompt, judge the finished ones, and pair the best with the worst.
+    """Sample responses to every prompt, reward the finished ones, pair the best with the worst.
 
     Raises EngineError, and whatever `reward` raises.
     """
-    room = asyncio.Semaphore(settings.concurrency)
 
     async def one(number: int, prompt: Messages) -> tuple[PreferencePair | None, int]:
-        async with room:
-            finished = await _draw(sampler, renderer, prompt, settings, number)
-            rewards = [await reward(prompt, response) for response in finished]
+        finished = await _sample(sampler, renderer, prompt, settings, number)
+        rewards = [await reward(prompt, response) for response in finished]
         return best_and_worst(prompt, finished, rewards), settings.n - len(finished)
 
-    async with task_group() as tasks:
-        running = [tasks.create_task(one(i, prompt)) for i, prompt in enumerate(prompts)]
-    results = [task.result() for task in running]
+    calls = (one(number, prompt) for number, prompt in enumerate(prompts))
+    results = await gather(calls, limit=settings.concurrency)
     pairs = tuple(pair for pair, _ in results if pair is not None)
     return BestOfNPairs(
         pairs=pairs,
@@ -93,12 +89,12 @@ async def best_of_n(
 
 
 def pair_row(pair: PreferencePair) -> dict[str, list[dict[str, object]]]:
-    """The pair as a row for a JSONL file, which `read_pair` reads back."""
+    """The pair as a row of a JSONL file, which `read_pair` parses."""
     sides = {"prompt": pair.prompt, "chosen": pair.chosen, "rejected": pair.rejected}
     return {name: [to_openai(message) for message in side] for name, side in sides.items()}
 
 
-async def _draw(
+async def _sample(
     sampler: tinker.SamplingClient,
     renderer: Renderer,
     prompt: Messages,

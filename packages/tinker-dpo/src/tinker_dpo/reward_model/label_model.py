@@ -1,14 +1,13 @@
-"""A preference model that reads both responses and answers with the label of the better one.
+"""A preference model that reads both responses and replies with the label of the better one.
 
-It is a supervised model: `ComparisonFile` makes datums of comparisons for `tinker-sl`, each with
-one label to learn, and `LabelModel` asks the trained model. The whole comparison stands in one
-message of the user, so every chat format can express it.
+It is trained by supervised learning: `ComparisonFile` makes datums of comparisons for `tinker-sl`,
+each with one label as its target, and `LabelModel` queries the trained model. The whole comparison
+is one user message, so every chat format can express it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -23,14 +22,22 @@ from tinker_core import (
     RenderError,
     datum_from_model_input_weights,
 )
-from tinker_data import BatchedRows, Batching, PreferencePair, RenderedRow, SupervisedData
-from tinker_dpo.data.builders import PreferenceFile, ReadRows
-from tinker_dpo.data.judged_response import Messages, check_pair, read_pair
-from tinker_dpo.data.row_formats import READERS, Source
+from tinker_data import (
+    BatchedRows,
+    Batching,
+    PreferencePair,
+    RenderedRow,
+    SupervisedData,
+    check_pair,
+    read_pair,
+)
+from tinker_data.layouts.fields import Messages
+from tinker_dpo.data.builders import PreferenceRows, ReadRows
+from tinker_dpo.data.preference import comparison_of
+from tinker_dpo.data.row_formats import READERS
 from tinker_dpo.objectives.logistic import sigmoid
-from tinker_dpo.reward_model.comparison import comparison_of
 from tinker_render import Renderer
-from tinker_train import engine_errors, task_group
+from tinker_train import engine_errors, gather
 
 QUESTION = "Which answer is better, {first} or {second}?"
 
@@ -39,16 +46,16 @@ Order = Literal["both", "random"]
 
 @frozen(kw_only=True)
 class ComparisonRenderer:
-    """A comparison as the user's question, which a label answers. Text only.
+    """Renders a comparison to a user message, which a label answers. Text only.
 
-    Raises ConfigError for labels that begin with the same token: only the first one is learned.
+    Raises ConfigError for labels that begin with the same token: only the first token is trained.
     """
 
     renderer: Renderer
     question: str = QUESTION
-    """What follows the two responses; `{first}` and `{second}` become the labels."""
+    """Text after the two responses; `{first}` and `{second}` become the labels."""
     labels: tuple[str, str] = ("A", "B")
-    """Of the first and of the second response."""
+    """Labels of the first and of the second response."""
 
     def __attrs_post_init__(self) -> None:
         probe = [Message(role="user", content="?")]
@@ -57,7 +64,7 @@ class ComparisonRenderer:
             raise ConfigError(f"the labels {self.labels} begin with the same token")
 
     def messages(self, comparison: Comparison) -> list[Message]:
-        """The question; raises RenderError for a message that is more than text."""
+        """The user message; raises RenderError for a message that is not plain text."""
         labels = self.labels
         parts = [
             transcript(comparison.prompt),
@@ -71,16 +78,16 @@ class ComparisonRenderer:
         ]
         return [Message(role="user", content="\n\n".join(parts))]
 
-    def ask(self, comparison: Comparison, label: int) -> tinker.ModelInput:
-        """Everything up to the first token of the label of that index."""
+    def query(self, comparison: Comparison, label: int) -> tinker.ModelInput:
+        """Everything up to the first token of the label of that index, 0 or 1."""
         messages = self.messages(comparison)
         before = self.renderer.build_generation_prompt(messages)
         first, *_ = self._label_tokens(messages, self.labels[label])
         return tinker.ModelInput.from_ints([*before.to_ints(), first])
 
     def datum(self, comparison: Comparison, better: int) -> tinker.Datum:
-        """A datum that teaches the label of the response of index `better`, one token."""
-        tokens = self.ask(comparison, better)
+        """A datum whose target is the first token of the label of response `better`, 0 or 1."""
+        tokens = self.query(comparison, better)
         return datum_from_model_input_weights(tokens, np.arange(tokens.length) == tokens.length - 1)
 
     def _label_tokens(self, messages: Sequence[Message], label: str) -> list[int]:
@@ -92,9 +99,9 @@ class ComparisonRenderer:
 
 
 def transcript(messages: Messages, *, only: bool = False) -> str:
-    """Messages as text, each with its role in front, or, where it is the `only` one, without.
+    """Messages as text, each with its role in front, unless it is the `only` one.
 
-    Raises RenderError for a message that is more than text.
+    Raises RenderError for a message that is not plain text.
     """
     for i, message in enumerate(messages):
         if not message.text or len(message.content) != 1 or message.tool_calls:
@@ -106,30 +113,25 @@ def transcript(messages: Messages, *, only: bool = False) -> str:
 
 @frozen(kw_only=True)
 class LabelModel:
-    """Judges two responses by the labels' probabilities; a `PreferenceModel`."""
+    """Compares two responses by the probabilities of the labels; a `PreferenceModel`."""
 
     sampler: tinker.SamplingClient
     renderer: ComparisonRenderer
-    """Must ask what the model was trained to be asked."""
+    """Must have the question and the labels of the training."""
     both_orders: bool = True
-    """Whether it is asked in either order and the mean taken, so that a place cannot win."""
+    """Whether to average over both orders, so that the position of a response has no effect."""
 
     async def prefer(self, comparison: Comparison) -> float:
-        """The first label's share of both labels' probability; raises EngineError, RenderError."""
+        """The first label's share of the probability of both; raises EngineError, RenderError."""
         if not self.both_orders:
             return await self._first(comparison)
-        async with task_group() as tasks:
-            there = tasks.create_task(self._first(comparison))
-            back = tasks.create_task(self._first(comparison.swapped))
-        return (there.result() + 1.0 - back.result()) / 2
+        there, back = await gather(map(self._first, (comparison, comparison.swapped)))
+        return (there + 1.0 - back) / 2
 
     async def _first(self, comparison: Comparison) -> float:
-        async with task_group() as tasks:
-            first, second = (
-                tasks.create_task(self._logprob(self.renderer.ask(comparison, label)))
-                for label in (0, 1)
-            )
-        return float(sigmoid(first.result() - second.result()))
+        queries = [self.renderer.query(comparison, label) for label in (0, 1)]
+        first, second = await gather(map(self._logprob, queries))
+        return float(sigmoid(first - second))
 
     async def _logprob(self, tokens: tinker.ModelInput) -> float:
         with engine_errors("logprobs of the preference model"):
@@ -138,17 +140,9 @@ class LabelModel:
 
 
 @frozen(kw_only=True)
-class ComparisonFile:
+class ComparisonFile(PreferenceRows):
     """Pairs in a JSONL file as comparisons to learn from, for `tinker_sl.Config(data=...)`."""
 
-    path: Path
-    """JSONL; each line a pair, as for `PreferenceFile`."""
-    test_path: Path | None = None
-    """A second file, to measure on."""
-    test_rows: int = field(default=0, validator=validators.ge(0))
-    """Without a second file: so many rows of the first, chosen by the seed, are held out."""
-    source: Source | None = None
-    """The data set whose rows these are, where they have a shape of their own."""
     order: Order = field(default="both", validator=validators.in_(["both", "random"]))
     """Each pair in both orders, next to each other in a batch, or in one, drawn by the seed."""
     question: str = QUESTION
@@ -159,13 +153,12 @@ class ComparisonFile:
     def build(self, *, renderer: Renderer, seed: int) -> SupervisedData:
         """Open the files and render every row once; raises DataError with file and row."""
         form = ComparisonRenderer(renderer=renderer, question=self.question, labels=self.labels)
-        source = PreferenceFile(path=self.path, test_path=self.test_path, test_rows=self.test_rows)
 
         def render(pair: PreferencePair) -> RenderedRow:
             return render_comparison(pair, form, self.order, seed)
 
         read = read_pair if self.source is None else READERS[self.source]
-        train, test = (ReadRows(rows, read) for rows in source.open(seed=seed))
+        train, test = (ReadRows(rows, read) for rows in self.open(seed))
         for rows in (train, test):
             for i in range(len(rows)):
                 render(rows[i])
@@ -180,7 +173,7 @@ class ComparisonFile:
 def render_comparison(
     pair: PreferencePair, form: ComparisonRenderer, order: Order, seed: int
 ) -> RenderedRow:
-    """One datum of the pair, or one for each order; raises DataError with the pair's place."""
+    """One datum of the pair, or one per order; raises DataError with the pair's place."""
     orders = [0, 1]
     if order == "random":
         orders = [int(np.random.default_rng([seed, pair.place.row or 0]).integers(2))]

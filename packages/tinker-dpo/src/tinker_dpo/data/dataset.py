@@ -1,7 +1,7 @@
-"""Which preferences can be learned from, and each of them rendered when its turn comes.
+"""The preferences of a run, rendered when they are indexed.
 
-Every row is rendered once before anything begins, so a bad one stops the run at its start, or is
-left out of every batch and counted, and all batches are full.
+Every row is rendered once before the run begins: a row that cannot be used ends the run at once, or
+is skipped and counted, so every batch is full.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from tinker_core import DataError
 from tinker_data import PreferencePair, Rows
-from tinker_dpo.data.builders import Preference
-from tinker_dpo.data.judged_response import JudgedResponse, judge_both
+from tinker_dpo.data.preference import JudgedResponse, Preference, judge_both
 from tinker_dpo.data.rendering import (
-    RenderedItem,
     RenderedJudged,
     RenderedPair,
+    RenderedPreference,
     ResponseRenderer,
     ScoreRenderer,
     render_judged,
@@ -37,44 +36,44 @@ class Selection:
     """Which rows are used."""
 
     max_length: int | None = field(default=None, validator=validators.optional(validators.ge(2)))
-    """Longest prompt and response together, in tokens; without it, the engine's own limit holds.
+    """Longest prompt and response together, in tokens; absent: the limit of the engine.
 
-    Nothing is cut: half a response is not the one that was preferred.
+    Nothing is truncated: half a response is not the one that was preferred.
     """
     bad_row: BadRow = field(default="error", validator=validators.in_(["error", "skip"]))
-    """What becomes of a row that cannot be used: the run does not begin, or it is left out."""
+    """Policy for a row that cannot be used: the run does not begin, or the row is skipped."""
 
 
 @frozen(kw_only=True, eq=False)
-class Items:
-    """Rendered preferences, by number."""
+class PreferenceDataset:
+    """Rendered preferences by index."""
 
     usable: NDArray[np.int64]
-    """Numbers that `render` takes, shape (n,)."""
-    render: Callable[[int], RenderedItem]
+    """Arguments of `render`, shape (n,)."""
+    render: Callable[[int], RenderedPreference]
     skipped: tuple[DataError, ...] = ()
-    """Why the other rows are left out."""
+    """The errors of the rows that are skipped."""
 
     def __len__(self) -> int:
         return len(self.usable)
 
-    def __getitem__(self, index: int) -> RenderedItem:
+    def __getitem__(self, index: int) -> RenderedPreference:
         return self.render(int(self.usable[index]))
 
 
-def open_items(
+def open_dataset(
     rows: Rows[Preference],
     objective: Objective,
     renderer: Renderer,
     selection: Selection,
-) -> Items:
+) -> PreferenceDataset:
     """Render every row once and keep those that can be used.
 
-    Raises DataError with its place for the first that cannot be, if that is the policy, and where
-    none can be.
+    Raises DataError with its place for a row that cannot be used, unless the policy is to skip it,
+    and if no row can be used.
     """
     if isinstance(objective, JudgedObjective):
-        return _judged_items(rows, renderer, selection)
+        return _judged_dataset(rows, renderer, selection)
     form: ResponseRenderer | ScoreRenderer
     if isinstance(objective, RewardObjective):
         form = ScoreRenderer(
@@ -97,11 +96,13 @@ def open_items(
         return [row]
 
     usable, skipped = _check_each(len(rows), check, selection.bad_row)
-    return Items(usable=usable, render=render, skipped=skipped)
+    return PreferenceDataset(usable=usable, render=render, skipped=skipped)
 
 
-def _judged_items(rows: Rows[Preference], renderer: Renderer, selection: Selection) -> Items:
-    """A pair makes two items; item 2 i and 2 i + 1 come from row i."""
+def _judged_dataset(
+    rows: Rows[Preference], renderer: Renderer, selection: Selection
+) -> PreferenceDataset:
+    """Row i has the items 2 i and, if it is a pair, 2 i + 1."""
     form = ResponseRenderer(renderer=renderer, max_length=selection.max_length)
 
     def check(row: int) -> list[int]:
@@ -124,7 +125,7 @@ def _judged_items(rows: Rows[Preference], renderer: Renderer, selection: Selecti
                 return render_judged(judged, other, form)
         raise judged.place.error(DataError("KTO needs responses to more than one prompt"))
 
-    return Items(usable=usable, render=render, skipped=skipped)
+    return PreferenceDataset(usable=usable, render=render, skipped=skipped)
 
 
 def _judged(row: Preference) -> tuple[JudgedResponse, ...]:
@@ -134,7 +135,7 @@ def _judged(row: Preference) -> tuple[JudgedResponse, ...]:
 def _check_each(
     num_rows: int, check: Callable[[int], list[int]], bad_row: BadRow
 ) -> tuple[NDArray[np.int64], tuple[DataError, ...]]:
-    """The items that `check` finds in the rows, and why there are none in some."""
+    """The items that `check` finds in the rows, and the errors of the other rows."""
     usable: list[int] = []
     skipped: list[DataError] = []
     for row in range(num_rows):

@@ -13,17 +13,17 @@ from tinker_dpo import (
     RenderedJudged,
     Selection,
     iterate_batches,
-    open_items,
+    open_dataset,
 )
 
 
 @pytest.fixture
 def open_rows(write_rows, renderer):
-    """Items of rows in a file."""
+    """PreferenceDataset of rows in a file."""
 
     def open_(rows, objective=None, **selection):
         data = PreferenceFile(path=write_rows(rows)).build(seed=0)
-        return open_items(data.train, objective or Dpo(), renderer, Selection(**selection))
+        return open_dataset(data.train, objective or Dpo(), renderer, Selection(**selection))
 
     return open_
 

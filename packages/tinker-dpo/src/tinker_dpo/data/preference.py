@@ -1,9 +1,7 @@
-"""Preferences as values: a pair of responses to one prompt, or one response and what it was worth.
+"""Preferences as values: pairs of responses, and single responses that are judged.
 
-A pair is one object from the row to the loss: it cannot be torn, turned round by a shuffle, or lose
-one of its sides.
-
-The rows of pairs are those of `tinker_data.read_pair`; a judged response is
+A pair stays one object from the row to the loss, so no shuffle can separate or swap its sides. The
+rows of pairs are those of `tinker_data.read_pair`; the row of a judged response is
 
     {"prompt": text or messages, "completion": ..., "label": true or false}
 """
@@ -12,27 +10,17 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from tinker_core import DataError, as_conversation
-from tinker_data import Place, PreferencePair, RawRow, check_pair, check_roles, read_pair
+from tinker_core import Comparison, DataError, as_conversation
+from tinker_data import Place, PreferencePair, RawRow, check_roles, read_pair
 from tinker_data.layouts.fields import Messages, side_of
 from tinker_data.rows import NOWHERE, as_mapping
-
-__all__ = [
-    "JudgedResponse",
-    "Messages",
-    "check_pair",
-    "check_roles",
-    "judge_both",
-    "read_judged",
-    "read_pair",
-]
 
 
 @frozen(kw_only=True)
 class JudgedResponse:
-    """A response to a prompt, and whether it is one to wish for.
+    """A response to a prompt, judged as desirable or not.
 
-    Raises DataError where the roles do not alternate.
+    Raises DataError if the roles do not alternate.
     """
 
     prompt: Messages = field(converter=as_conversation)
@@ -42,6 +30,14 @@ class JudgedResponse:
 
     def __attrs_post_init__(self) -> None:
         check_roles(self.prompt, self.response, "response")
+
+
+Preference = PreferencePair | JudgedResponse
+
+
+def read_preference(row: RawRow) -> Preference:
+    """A judged response if the row has a label, else a pair; raises DataError with its place."""
+    return read_judged(row) if "label" in as_mapping(row) else read_pair(row)
 
 
 def read_judged(row: RawRow) -> JudgedResponse:
@@ -67,3 +63,8 @@ def judge_both(pair: PreferencePair) -> tuple[JudgedResponse, JudgedResponse]:
         for side, good in ((pair.chosen, True), (pair.rejected, False))
     )
     return good, bad
+
+
+def comparison_of(pair: PreferencePair) -> Comparison:
+    """The comparison of a pair, with the chosen response first."""
+    return Comparison(prompt=pair.prompt, first=pair.chosen, second=pair.rejected)
