@@ -20,7 +20,7 @@ import tyro
 
 from tinker_core import RunDirectoryError
 from tinker_train import read_metrics, write_report
-from tinker_train.metrics.sink import last_values
+from tinker_train.metrics.rows import last_values
 from tinker_train.run.directory import RunDirectory
 
 sys.path.insert(0, str(Path(__file__).parent.parent))

@@ -6,14 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tinker_core.testing import BigramService
 from tinker_data import Batching
 from tinker_dpo import Checkpoints, Config, Dpo, Evaluation, PreferenceFile, open_data, train_on
 from tinker_render import Renderer, get_renderer
 from tinker_render.testing import byte_tokenizer
 from tinker_train import Adam, Engine, Every, Lora
-
-VOCABULARY = 300
+from tinker_train.testing import WatchedService, double
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +45,7 @@ def pairs(write_rows) -> Path:
 
 @pytest.fixture
 def make_config(tmp_path: Path, pairs: Path):
-    """A run of 10 steps: 2 epochs of 5 batches of 4 pairs, saved and measured every 3 steps."""
+    """A run of 10 steps: 2 epochs of 5 batches of 4 pairs, saved and evaluated every 3 steps."""
 
     def make(run: str = "run", **fields: object) -> Config:
         settings = {
@@ -75,11 +73,17 @@ def engine_home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def watched(engine_home: Path) -> WatchedService:
+    """A double whose clients tell what was submitted."""
+    return WatchedService(engine_home)
+
+
+@pytest.fixture
 def run_on_double(engine_home, renderer):
     """Run a config on the double, as `train` does on a real engine."""
 
     def run(config: Config, service: object = None, evaluators=()):
-        service = service or BigramService(engine_home, vocab_size=VOCABULARY)
+        service = service or double(engine_home)
         engine = Engine(service=service, kind="local", description="the bigram double")
         return asyncio.run(train_on(engine, config, open_data(config, renderer), evaluators))
 

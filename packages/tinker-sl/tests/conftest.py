@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tinker_core.testing import BigramService
 from tinker_data import Batching, ConversationFile
 from tinker_render import Renderer, get_renderer
 from tinker_render.testing import byte_tokenizer
 from tinker_sl import Checkpoints, Config, Evaluation, train_on
 from tinker_train import Adam, Engine, Every, Lora
+from tinker_train.testing import WatchedService, double
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def chats(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_config(tmp_path: Path, chats: Path):
-    """A run of 10 steps: 2 epochs of 5 batches of 4, saved and measured every 3 steps."""
+    """A run of 10 steps: 2 epochs of 5 batches of 4, saved and evaluated every 3 steps."""
 
     def make(run: str = "run", **fields: object) -> Config:
         settings = {
@@ -65,11 +65,17 @@ def engine_home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def watched(engine_home: Path) -> WatchedService:
+    """A double whose clients tell what was submitted."""
+    return WatchedService(engine_home)
+
+
+@pytest.fixture
 def make_engine(engine_home: Path):
     """An engine of the service given, or of a bigram model."""
 
     def make(service: object = None) -> Engine:
-        service = service or BigramService(engine_home, vocab_size=300)
+        service = service or double(engine_home)
         return Engine(service=service, kind="local", description="the bigram double")
 
     return make

@@ -25,6 +25,7 @@ from tinker_train import (
 from tinker_train.files import read_rows
 from tinker_train.loop.early_stopping import should_stop_early
 from tinker_train.run.directory import RunDirectory
+from tinker_train.testing import WatchedService
 
 
 def metrics_of(config):
@@ -37,23 +38,6 @@ def records_of(config):
 
 def column(config, name):
     return {row["step"]: row[name] for row in metrics_of(config) if name in row}
-
-
-class WatchedService(BigramService):
-    """Keeps the training clients that it made."""
-
-    def __init__(self, folder):
-        super().__init__(folder, vocab_size=300)
-        self.clients = []
-
-    def _client(self, model):
-        self.clients.append(super()._client(model))
-        return self.clients[-1]
-
-
-@pytest.fixture
-def watched(engine_home):
-    return WatchedService(engine_home)
 
 
 def test_it_learns_what_it_is_shown(run_on_double, make_config):

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from tinker_core import RunDirectoryError
-from tinker_train.files import append_row, keep_rows, read_rows, write_whole
+from tinker_train.files import append_row, atomic_write, keep_rows, read_rows
 
 
 def test_rows_come_back_as_they_were_appended(tmp_path):
@@ -16,8 +16,11 @@ def test_rows_come_back_as_they_were_appended(tmp_path):
 
 
 def test_what_is_not_a_number_becomes_null_so_that_every_reader_can_read_it(tmp_path):
-    append_row(tmp_path / "rows.jsonl", {"nan": float("nan"), "inf": float("inf"), "one": 1.0})
-    assert read_rows(tmp_path / "rows.jsonl") == [{"nan": None, "inf": None, "one": 1.0}]
+    nested = {"deep": [float("-inf"), {"deeper": float("nan")}]}
+    row = {"nan": float("nan"), "inf": float("inf"), "one": 1.0, **nested}
+    append_row(tmp_path / "rows.jsonl", row)
+    expected = {"nan": None, "inf": None, "one": 1.0, "deep": [None, {"deeper": None}]}
+    assert read_rows(tmp_path / "rows.jsonl") == [expected]
 
 
 def test_a_torn_last_line_is_left_out_with_a_warning(tmp_path, caplog):
@@ -31,7 +34,7 @@ def test_a_torn_last_line_is_left_out_with_a_warning(tmp_path, caplog):
 def test_damage_before_the_last_line_is_an_error_with_its_place(tmp_path):
     file = tmp_path / "rows.jsonl"
     file.write_text('{"step": 1}\n{"ste\n{"step": 3}\n')
-    with pytest.raises(RunDirectoryError, match=r"rows.jsonl:2: damaged"):
+    with pytest.raises(RunDirectoryError, match=r"rows.jsonl:2: not JSON"):
         read_rows(file)
 
 
@@ -51,14 +54,14 @@ def test_no_file_has_no_rows(tmp_path):
 
 def test_a_failed_write_leaves_the_old_content_and_nothing_beside_it(tmp_path):
     file = tmp_path / "config.json"
-    write_whole(file, "old")
+    atomic_write(file, "old")
     with pytest.raises(UnicodeEncodeError):
-        write_whole(file, "new \ud800")
+        atomic_write(file, "new \ud800")
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_file_written_whole_is_as_readable_as_any_other(tmp_path):
-    write_whole(tmp_path / "a", "text")
+    atomic_write(tmp_path / "a", "text")
     (tmp_path / "b").write_text("text")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode

@@ -58,3 +58,7 @@ def _parse(arguments: list[str]) -> Command:
     if isinstance(command, Resume):
         return partial(resume, command.run)
     return partial(train, command.config, existing=command.existing)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,18 +1,14 @@
 """Which rows are used, and in what order."""
 
-from itertools import islice
-
 import pytest
 
 from tinker_core import DataError
-from tinker_data import Batching, Position
 from tinker_dpo import (
     Dpo,
     Kto,
     PreferenceFile,
     RenderedJudged,
     Selection,
-    iterate_batches,
     open_dataset,
 )
 
@@ -88,29 +84,6 @@ def test_kto_of_a_single_prompt_is_refused(open_rows) -> None:
     items = open_rows(rows(1), Kto())
     with pytest.raises(DataError, match="more than one prompt"):
         items[0]
-
-
-def keys(batch) -> list[str]:
-    return [item.chosen.key for item in batch.items]
-
-
-def test_an_epoch_has_every_pair_once_and_each_epoch_another_order(open_rows) -> None:
-    items = open_rows(rows(10))
-    batching = Batching(batch_size=4)
-    batches = list(islice(iterate_batches(items, batching, seed=1, start=Position()), 6))
-    first = [key for batch in batches[:3] for key in keys(batch)]
-    second = [key for batch in batches[3:] for key in keys(batch)]
-    assert sorted(first) == sorted(second) == sorted(items[i].chosen.key for i in range(10))
-    assert first != second
-    assert [len(batch.items) for batch in batches] == [4, 4, 2, 4, 4, 2]
-
-
-def test_batches_go_on_from_any_position_as_if_read_from_the_start(open_rows) -> None:
-    items, batching = open_rows(rows(10)), Batching(batch_size=4, drop_last=True)
-    whole = list(islice(iterate_batches(items, batching, seed=1, start=Position()), 6))
-    for i, batch in enumerate(whole[:-1]):
-        rest = iterate_batches(items, batching, seed=1, start=batch.after)
-        assert keys(next(rest)) == keys(whole[i + 1])
 
 
 def test_held_out_rows_are_not_trained_on(write_rows) -> None:

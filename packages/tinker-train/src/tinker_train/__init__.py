@@ -38,16 +38,9 @@ from tinker_train.loop.step import (
     submit_step,
     weighted_nll,
 )
-from tinker_train.metrics.mean import dict_mean
-from tinker_train.metrics.sink import (
-    JsonlSink,
-    Metrics,
-    MetricSink,
-    MetricSinks,
-    PendingMetrics,
-    last_values,
-    read_metrics,
-)
+from tinker_train.metrics.reporting import Reporting
+from tinker_train.metrics.rows import Metrics, PendingMetrics, dict_mean, last_values, read_metrics
+from tinker_train.metrics.sink import JsonlSink, MetricSink, MetricSinks
 from tinker_train.optim.adam import Adam, adam_params
 from tinker_train.optim.hyperparameters import (
     LORA_OVER_FULL_FINETUNE_LR,
@@ -64,7 +57,6 @@ from tinker_train.run.lock import hold_run
 from tinker_train.run.open import Existing, Run, check_run_directory, open_run
 from tinker_train.run.result import TrainResult
 from tinker_train.run.rewind import rewind
-from tinker_train.run.sinks import Forgiving, Reporting, open_sinks
 from tinker_train.run.stop_signal import StopRequest, stop_on_signals
 from tinker_train.sequences import all_same, safezip, split_list
 from tinker_train.training import Algorithm, start_training_client, tokenizer_errors, training_run
@@ -86,7 +78,6 @@ __all__ = [
     "EveryTokens",
     "Existing",
     "FinishedStep",
-    "Forgiving",
     "JsonlSink",
     "Linear",
     "LoopState",
@@ -136,7 +127,6 @@ __all__ = [
     "lr_multiplier",
     "model_size",
     "open_run",
-    "open_sinks",
     "read_checkpoints",
     "read_config_file",
     "read_description",

@@ -1,23 +1,21 @@
-"""Files that a kill cannot damage: written whole or not at all, or JSONL that only grows."""
+"""Files that survive a kill: atomic writes, and JSONL that is only appended to."""
 
 from __future__ import annotations
 
 import json
-import logging
 import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tinker_core import RunDirectoryError
+from tinker_core import DataError, RunDirectoryError
+from tinker_core.jsonl import read_jsonl
 
-logger = logging.getLogger(__name__)
 
-
-def write_whole(path: Path, text: str) -> None:
-    """Write the file so that a reader finds the old content or the new, never a part of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")  # as readable as any other file
+def atomic_write(path: Path, text: str) -> None:
+    """Replace a file in one step: a reader finds the old content or the new, never a part of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")  # with the default permissions
     try:
         with temporary.open("w", encoding="utf-8") as file:
             file.write(text)
@@ -30,44 +28,40 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def append_row(path: Path, row: Mapping[str, Any]) -> None:
-    """Add one line of JSON and wait until the disk has it. NaN and infinity become null."""
-    line = json.dumps({key: _finite(value) for key, value in row.items()}, ensure_ascii=False)
+    """Append one line of JSON and flush it to disk. NaN and infinities become null."""
     with path.open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
+        file.write(_line(_finite(row)))
         file.flush()
         os.fsync(file.fileno())
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a JSONL file, none where there is no file.
+    """The rows of a JSONL file; none if there is no file.
 
-    A last line without its line end was torn by a kill: it is left out with a warning. Anything
-    else that is not a JSON object raises RunDirectoryError.
+    A last line without a line feed, which a killed writer leaves behind, is dropped with a warning.
+    Raises RunDirectoryError for any other line that is not a JSON object.
     """
     if not path.exists():
         return []
-    *lines, torn = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    if torn:
-        logger.warning("%s:%d: torn last line left out: %.60s", path, len(lines) + 1, torn)
-    return [_row(path, number, line) for number, line in enumerate(lines, start=1)]
+    try:
+        return [row for _, row in read_jsonl(path, drop_torn_line=True)]
+    except DataError as error:
+        raise RunDirectoryError(str(error)) from error
 
 
 def keep_rows(path: Path, keep: Callable[[Mapping[str, Any]], bool]) -> None:
-    """Rewrite a JSONL file with the rows that `keep` holds for; a torn last line goes too."""
+    """Rewrite a JSONL file with the rows for which `keep` is true, without a torn last line."""
     if path.exists():
-        rows = [row for row in read_rows(path) if keep(row)]
-        write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        atomic_write(path, "".join(_line(row) for row in read_rows(path) if keep(row)))
 
 
-def _row(path: Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise RunDirectoryError(f"{path}:{number}: damaged: {error}") from error
-    if not isinstance(row, dict):
-        raise RunDirectoryError(f"{path}:{number}: not a JSON object: {line:.60}")
-    return row
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -18,7 +18,7 @@ from tinker_evals.reporting.compare import Side, compare_sides, read_side
 from tinker_evals.run.result import by_item, finite, summarize
 from tinker_evals.run.sample import Sample
 from tinker_evals.run.sample_store import RESULT, read_json, task_folders
-from tinker_train.files import write_whole
+from tinker_train.files import atomic_write
 
 MAX_ITEMS = 2_000
 """Problems of a task whose replies are in the page; how many there are stands there too."""
@@ -41,7 +41,7 @@ def write_report(runs: Sequence[Path], file: Path, *, max_items: int = MAX_ITEMS
     text = json.dumps(finite(data), ensure_ascii=False).replace("<", "\\u003c")
     page = (files("tinker_evals.reporting") / "report.html").read_text(encoding="utf-8")
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, page.replace("{{data}}", text))
+    atomic_write(file, page.replace("{{data}}", text))
     return file
 
 

@@ -22,7 +22,7 @@ from tinker_evals.run.fingerprint import NOT_COMPARED
 from tinker_evals.run.result import TaskResult
 from tinker_evals.run.sample import Sample, read_sample
 from tinker_train.config.serialization import differences
-from tinker_train.files import append_row, keep_rows, read_rows, write_whole
+from tinker_train.files import append_row, atomic_write, keep_rows, read_rows
 
 SAMPLES, SETUP, RESULT, ERRORS = "samples.jsonl", "setup.json", "result.json", "errors.jsonl"
 
@@ -45,7 +45,7 @@ class Store:
         if file.exists():
             _check_alike(folder, read_json(file), setup)
         else:
-            write_whole(file, json.dumps(setup, indent=2, ensure_ascii=False) + "\n")
+            atomic_write(file, json.dumps(setup, indent=2, ensure_ascii=False) + "\n")
         keep_rows(folder / SAMPLES, lambda row: True)  # a torn last line must not be added to
         return cls(folder)
 
@@ -76,7 +76,7 @@ class Store:
         """At the end."""
         if self.folder is not None:
             text = json.dumps(result.plain(), indent=2, ensure_ascii=False)
-            write_whole(self.folder / RESULT, text + "\n")
+            atomic_write(self.folder / RESULT, text + "\n")
 
     def __enter__(self) -> Store:
         if self.folder is not None:

@@ -23,7 +23,7 @@ from tinker_rl.update.policy_update import UpdateResult
 from tinker_rl.update.training_sequence import Floats
 from tinker_rl.user_code import in_thread
 from tinker_train import Run
-from tinker_train.files import write_whole
+from tinker_train.files import atomic_write
 
 Decode = Callable[[Sequence[int]], str]
 _Key = tuple[int, int]
@@ -77,8 +77,8 @@ class Transcripts:
         for folder in ("transcripts", "logtree"):
             (self.run_dir / folder).mkdir(parents=True, exist_ok=True)
         lines = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
-        write_whole(self.run_dir / "transcripts" / f"{name}.jsonl", lines)
-        write_whole(
+        atomic_write(self.run_dir / "transcripts" / f"{name}.jsonl", lines)
+        atomic_write(
             self.run_dir / "logtree" / f"{name}.html", page(name, rows, token_texts, rewards)
         )
 

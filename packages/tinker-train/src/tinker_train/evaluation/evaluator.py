@@ -10,7 +10,7 @@ import tinker
 from tinker_core.engine.errors import engine_errors
 from tinker_train.concurrency import gather
 from tinker_train.log.trace import scope
-from tinker_train.metrics.sink import Metrics, PendingMetrics
+from tinker_train.metrics.rows import Metrics, PendingMetrics
 
 SamplingClientEvaluator = Callable[[tinker.SamplingClient], Awaitable[Metrics]]
 """Measures a model by sampling from it."""

@@ -21,7 +21,7 @@ from typing import Any
 
 from attrs import define, field
 
-from tinker_train.files import write_whole
+from tinker_train.files import atomic_write
 
 
 @define
@@ -48,8 +48,8 @@ def tree(title: str, path: Path) -> Iterator[Node]:
         _CURRENT.reset(token)
         path.parent.mkdir(parents=True, exist_ok=True)
         name = path.name
-        write_whole(path.with_name(f"{name}.html"), as_html(root))
-        write_whole(path.with_name(f"{name}.json"), json.dumps(as_json(root), default=str))
+        atomic_write(path.with_name(f"{name}.html"), as_html(root))
+        atomic_write(path.with_name(f"{name}.json"), json.dumps(as_json(root), default=str))
 
 
 @contextmanager

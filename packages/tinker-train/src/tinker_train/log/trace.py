@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 from attrs import define, field
 
-from tinker_train.files import read_rows, write_whole
+from tinker_train.files import atomic_write, read_rows
 
 F = TypeVar("F", bound=Callable[..., Any])
 _FLUSH_AT = 256
@@ -140,7 +140,7 @@ def write_perfetto(trace: Path, to: Path) -> None:
         }
         for span in spans
     ]
-    write_whole(to, json.dumps({"traceEvents": events}))
+    atomic_write(to, json.dumps({"traceEvents": events}))
 
 
 def _task_name() -> str:

@@ -17,7 +17,7 @@ from attrs import define, field
 from tinker_train.checkpoint.record import CheckpointRecord
 from tinker_train.checkpoint.retention import delete_old
 from tinker_train.checkpoint.save import SubmittedCheckpoint, finish_checkpoint
-from tinker_train.metrics.sink import Metrics, PendingMetrics
+from tinker_train.metrics.rows import Metrics, PendingMetrics
 from tinker_train.run.open import Run
 
 

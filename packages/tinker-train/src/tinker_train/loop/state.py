@@ -35,7 +35,7 @@ from tinker_train.config.cadence import Progress, is_due
 from tinker_train.log.trace import scope, timed
 from tinker_train.loop.early_stopping import should_stop_early
 from tinker_train.loop.recorder import Recorder
-from tinker_train.metrics.sink import PendingMetrics, last_values, read_metrics
+from tinker_train.metrics.rows import PendingMetrics, last_values, read_metrics
 from tinker_train.optim.adam import adam_params
 from tinker_train.optim.schedule import lr_multiplier
 from tinker_train.run.config import RunConfig

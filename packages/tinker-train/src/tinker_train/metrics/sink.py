@@ -1,45 +1,40 @@
-"""Where metrics go: one row a step, to every sink of the run."""
+"""Metric sinks: each takes one row per step."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from attrs import frozen
 
-from tinker_core import RunDirectoryError
-from tinker_train.files import append_row, read_rows
-
-Metrics = Mapping[str, float]
-PendingMetrics = Coroutine[Any, Any, Metrics]
-"""Metrics of calls that are submitted already; awaiting it waits for their results."""
+from tinker_train.files import append_row
+from tinker_train.metrics.rows import Metrics
 
 
 class MetricSink(Protocol):
-    """Something that takes the metrics of a step."""
+    """Takes the metrics of each step."""
 
     def log_metrics(self, metrics: Metrics, step: int) -> None:
-        """Take the metrics of the step that was the run's `step`-th; 0 is before the first."""
+        """Take the metrics of a step; step 0 is before the first one."""
         ...
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Finish; no more metrics follow."""
         ...
 
 
 @frozen
 class JsonlSink:
-    """Rows `{"step": n, ...}` at the end of a file."""
+    """Appends rows `{"step": n, ...}` to a file."""
 
     file: Path
 
     def log_metrics(self, metrics: Metrics, step: int) -> None:
-        """Add the row and wait until the disk has it."""
+        """Append the row and flush it to disk."""
         append_row(self.file, {"step": step, **metrics})
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no file is open."""
 
 
 @frozen
@@ -49,28 +44,11 @@ class MetricSinks:
     sinks: tuple[MetricSink, ...] = ()
 
     def log_metrics(self, metrics: Metrics, step: int) -> None:
-        """Give the row to each."""
+        """Pass the row on to each sink."""
         for sink in self.sinks:
             sink.log_metrics(metrics, step)
 
     def close(self) -> None:
-        """Close each."""
+        """Close each sink."""
         for sink in self.sinks:
             sink.close()
-
-
-def read_metrics(file: Path) -> list[dict[str, Any]]:
-    """The rows of a run's metrics.jsonl; raises RunDirectoryError for one without a step."""
-    rows = read_rows(file)
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row.get("step"), int):
-            raise RunDirectoryError(f"{file}:{number}: step: not a whole number: {row!r:.80}")
-    return rows
-
-
-def last_values(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The last value of each metric."""
-    values: dict[str, Any] = {}
-    for row in rows:
-        values.update(row)
-    return values

@@ -19,9 +19,9 @@ from attrs import frozen
 from tinker_core import RunDirectoryError
 from tinker_train.checkpoint.record import CheckpointRecord, read_checkpoints
 from tinker_train.config.serialization import flatten
-from tinker_train.files import read_rows, write_whole
+from tinker_train.files import atomic_write, read_rows
 from tinker_train.metrics.distributions import Counts, histograms, read_distributions
-from tinker_train.metrics.sink import last_values, read_metrics
+from tinker_train.metrics.rows import last_values, read_metrics
 from tinker_train.run.description import read_description
 from tinker_train.run.directory import RunDirectory
 
@@ -106,7 +106,7 @@ def write_report(runs: Sequence[Path], to: Path) -> None:
         times=time_table(summaries),
         curves=json.dumps([*_curves(summaries), *pictures]).replace("<", "\\u003c"),
     )
-    write_whole(to, page)
+    atomic_write(to, page)
 
 
 def settings_table(runs: Sequence[RunSummary]) -> list[tuple[str, list[str], bool]]:

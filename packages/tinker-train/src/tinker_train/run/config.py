@@ -12,9 +12,9 @@ from tinker_train.checkpoint.settings import Checkpoints
 from tinker_train.engine.training_client import Lora
 from tinker_train.evaluation.evaluator import EvaluatorBuilder
 from tinker_train.evaluation.settings import Evaluation
+from tinker_train.metrics.reporting import Reporting
 from tinker_train.optim.adam import Adam
 from tinker_train.optim.schedule import Linear, Schedule
-from tinker_train.run.sinks import Reporting
 
 
 @frozen(kw_only=True)

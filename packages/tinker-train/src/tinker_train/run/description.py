@@ -15,7 +15,7 @@ from attrs import evolve
 
 from tinker_core import ConfigError, RunDirectoryError
 from tinker_train.config.serialization import differences, from_plain, to_plain
-from tinker_train.files import write_whole
+from tinker_train.files import atomic_write
 from tinker_train.run.directory import RunDirectory, refuse_run
 
 C = TypeVar("C")
@@ -36,7 +36,7 @@ def create_run(path: Path, config: Any, *, engine: str, seed: int) -> RunDirecto
         "versions": installed_versions(),
         "config": to_plain(config),
     }
-    write_whole(run.config_file, json.dumps(description, indent=2) + "\n")
+    atomic_write(run.config_file, json.dumps(description, indent=2) + "\n")
     return run
 
 

@@ -13,12 +13,14 @@ from attrs import field, frozen
 from tinker_train.checkpoint.record import CheckpointRecord
 from tinker_train.engine.connect import Engine
 from tinker_train.log.console import RunConsole
+from tinker_train.metrics.external import ReportedRun
+from tinker_train.metrics.reporting import Reporting, open_sinks
+from tinker_train.metrics.rows import read_metrics
 from tinker_train.metrics.sink import JsonlSink, MetricSinks
-from tinker_train.run.description import check_same_config, create_run
+from tinker_train.run.description import check_same_config, create_run, read_description
 from tinker_train.run.directory import RunDirectory, has_run, refuse_run
 from tinker_train.run.lock import refuse_held
 from tinker_train.run.rewind import rewind
-from tinker_train.run.sinks import Reporting, open_sinks
 from tinker_train.run.stop_signal import StopRequest, stop_on_signals
 
 Existing = Literal["refuse", "resume"]
@@ -74,8 +76,15 @@ def open_run(
     else:
         directory = create_run(path, config, engine=engine, seed=seed)
     console = RunConsole(log_file=directory.log_file)
-    others = open_sinks(reporting or Reporting(), directory, console.say)
-    sinks = MetricSinks((JsonlSink(directory.metrics_file), *others))
+    description = read_description(path)
+    identity = ReportedRun(
+        path=path,
+        run_id=str(description.get("run_id", path.name)),
+        config=description["config"],
+    )
+    rows = read_metrics(directory.metrics_file)
+    external = open_sinks(reporting or Reporting(), identity, rows, console.say)
+    sinks = MetricSinks((JsonlSink(directory.metrics_file), *external))
     try:
         with stop_on_signals() as stop:
             yield Run(

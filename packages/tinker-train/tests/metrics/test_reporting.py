@@ -6,10 +6,14 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from tinker_core import ConfigError
-from tinker_train import Adam, Forgiving, Reporting, create_run, open_sinks, read_description
+from tinker_train import Reporting
+from tinker_train.metrics.external import ReportedRun
+from tinker_train.metrics.reporting import ReportingSink, open_sinks
 
 
 class Broken:
+    first_step = 0
+
     def __init__(self):
         self.calls = 0
 
@@ -23,13 +27,15 @@ class Broken:
 
 @pytest.fixture
 def run(tmp_path):
-    return create_run(tmp_path / "run", Adam(), engine="", seed=0)
+    path = tmp_path / "run"
+    path.mkdir()
+    return ReportedRun(path=path, run_id="0123456789abcdef", config={"lr": 1e-4})
 
 
 def test_a_sink_that_fails_is_left_out_and_that_is_said_once():
     said = []
     broken = Broken()
-    sink = Forgiving("wandb", broken, said.append)
+    sink = ReportingSink("wandb", broken, said.append)
     sink.log_metrics({"a": 1.0}, 1)
     sink.log_metrics({"a": 1.0}, 2)
     sink.close()
@@ -40,7 +46,7 @@ def test_a_sink_that_fails_is_left_out_and_that_is_said_once():
 def test_a_sink_that_is_not_installed_says_what_to_install(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(ConfigError, match="logging to wandb needs `pip install wandb`"):
-        open_sinks(Reporting(wandb="project"), run, print)
+        open_sinks(Reporting(wandb="project"), run, [], print)
 
 
 def test_a_sink_that_cannot_be_opened_is_left_out_and_that_is_said(run, monkeypatch):
@@ -51,12 +57,12 @@ def test_a_sink_that_cannot_be_opened_is_left_out_and_that_is_said(run, monkeypa
     module.init = init
     monkeypatch.setitem(sys.modules, "wandb", module)
     said = []
-    assert open_sinks(Reporting(wandb="project"), run, said.append) == ()
+    assert open_sinks(Reporting(wandb="project"), run, [], said.append) == ()
     assert said == ["wandb gets no metrics: ConnectionError: no key"]
 
 
 def test_nothing_is_opened_unless_it_is_asked_for(run):
-    assert open_sinks(Reporting(), run, print) == ()
+    assert open_sinks(Reporting(), run, [], print) == ()
 
 
 def test_weights_and_biases_gets_every_row_under_the_run_s_own_id(run, monkeypatch):
@@ -73,10 +79,11 @@ def test_weights_and_biases_gets_every_row_under_the_run_s_own_id(run, monkeypat
     module = ModuleType("wandb")
     module.init = init
     monkeypatch.setitem(sys.modules, "wandb", module)
-    (sink,) = open_sinks(Reporting(wandb="project"), run, print)
+    (sink,) = open_sinks(Reporting(wandb="project"), run, [], print)
     sink.log_metrics({"train/nll": 1.5}, 3)
     sink.close()
-    assert calls[0]["id"] == read_description(run.path)["run_id"]
+    assert calls[0]["id"] == "0123456789abcdef"
+    assert calls[0]["config"] == {"lr": 1e-4}
     assert (calls[0]["project"], calls[0]["resume"]) == ("project", "allow")
     assert calls[1:] == [(3, {"train/nll": 1.5}), "end"]
 
@@ -94,8 +101,8 @@ def test_mlflow_goes_on_in_the_run_that_it_began(run, monkeypatch):
     module.log_metrics = lambda metrics, step: None
     module.end_run = lambda: None
     monkeypatch.setitem(sys.modules, "mlflow", module)
-    open_sinks(Reporting(mlflow="experiment"), run, print)
-    open_sinks(Reporting(mlflow="experiment"), run, print)
+    open_sinks(Reporting(mlflow="experiment"), run, [], print)
+    open_sinks(Reporting(mlflow="experiment"), run, [], print)
     assert started == [None, "m1"]
 
 
@@ -106,15 +113,13 @@ def test_mlflow_goes_on_in_the_run_that_it_began(run, monkeypatch):
 )
 def test_a_resumed_sink_is_told_the_steps_that_it_lacks(run, monkeypatch, first, told):
     """Steps 0 to 2 lie on disk, with a NaN; step 3 is computed after the resume."""
-    run.metrics_file.write_text(
-        "".join(f'{{"step": {step}, "nll": {step}.5, "nan": null}}\n' for step in range(3))
-    )
+    rows = [{"step": step, "nll": step + 0.5, "nan": None} for step in range(3)]
     seen = []
     module = ModuleType("wandb")
     module.init = lambda **options: SimpleNamespace(
         starting_step=first, log=lambda row, step: seen.append((step, row)), finish=lambda: None
     )
     monkeypatch.setitem(sys.modules, "wandb", module)
-    (sink,) = open_sinks(Reporting(wandb="project"), run, print)
+    (sink,) = open_sinks(Reporting(wandb="project"), run, rows, print)
     sink.log_metrics({"nll": 3.5}, 3)
     assert seen == [(step, {"nll": step + 0.5}) for step in told]

@@ -1,0 +1,40 @@
+"""Rows of metrics: the type, reading metrics.jsonl, last values and means."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tinker_core import RunDirectoryError
+from tinker_train.files import read_rows
+
+Metrics = Mapping[str, float]
+PendingMetrics = Coroutine[Any, Any, Metrics]
+"""Metrics of calls that are submitted already; awaiting it waits for their results."""
+
+
+def read_metrics(file: Path) -> list[dict[str, Any]]:
+    """The rows of a run's metrics.jsonl; raises RunDirectoryError for one without a step."""
+    rows = read_rows(file)
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row.get("step"), int):
+            raise RunDirectoryError(f"{file}:{number}: step: not a whole number: {row!r:.80}")
+    return rows
+
+
+def last_values(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The last value of each metric."""
+    values: dict[str, Any] = {}
+    for row in rows:
+        values.update(row)
+    return values
+
+
+def dict_mean(rows: Iterable[Metrics]) -> dict[str, float]:
+    """The mean of each metric over the rows that have it."""
+    columns: dict[str, list[float]] = {}
+    for row in rows:
+        for key, value in row.items():
+            columns.setdefault(key, []).append(value)
+    return {key: sum(values) / len(values) for key, values in columns.items()}
