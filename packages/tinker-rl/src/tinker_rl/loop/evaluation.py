@@ -9,8 +9,9 @@ from attrs import evolve, frozen
 from tinker_rl.completers import EngineTokenCompleter
 from tinker_rl.config import Config
 from tinker_rl.data.dataset import RLDataset
-from tinker_rl.loop.group_source import TESTING, Snapshot
+from tinker_rl.loop.group_source import TESTING
 from tinker_rl.loop.record import record_rewards
+from tinker_rl.loop.snapshot import Snapshot
 from tinker_rl.reporting.rollout_metrics import rollout_metrics
 from tinker_rl.reporting.transcripts import Transcripts
 from tinker_rl.rollout.group import run_groups

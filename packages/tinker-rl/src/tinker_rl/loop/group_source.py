@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
-import tinker
-from attrs import evolve, frozen
+from attrs import evolve
 
 from tinker_rl.completers import EngineTokenCompleter
 from tinker_rl.config import Config
 from tinker_rl.envs.env import EnvGroupBuilder
+from tinker_rl.loop.snapshot import Snapshot
 from tinker_rl.rollout.group import run_group
 from tinker_rl.trajectory import TrajectoryGroup
-from tinker_train import engine_errors
 
 TRAINING, TESTING = 0, 1
 """The second index of a place: groups to train on, and groups of the test set."""
@@ -23,17 +22,6 @@ Key = tuple[int, int]
 
 StartTask = Callable[[Coroutine[Any, Any, object]], None]
 """Starts a background task of the source. Its errors end the loop."""
-
-
-@frozen(kw_only=True)
-class Snapshot:
-    """The policy at a step boundary, ready to sample."""
-
-    sampler: tinker.SamplingClient
-    batch: int
-    """Batches in its weights."""
-    step: int
-    """Optimizer steps in its weights."""
 
 
 class GroupSource(Protocol):
@@ -53,13 +41,6 @@ class GroupSource(Protocol):
         `snapshot` is the policy now. Groups may be older, as far as the mode allows it.
         """
         ...
-
-
-async def take_snapshot(training: tinker.TrainingClient, *, batch: int, step: int) -> Snapshot:
-    """Save sampler weights that contain exactly the steps submitted so far."""
-    with engine_errors("save_weights_and_get_sampling_client"):
-        sampler: tinker.SamplingClient = await training.save_weights_and_get_sampling_client()
-    return Snapshot(sampler=sampler, batch=batch, step=step)
 
 
 async def sample_group(

@@ -17,9 +17,9 @@ from attrs import frozen
 from tinker_rl.config import Config, num_batches
 from tinker_rl.data.dataset import RLData
 from tinker_rl.loop.evaluation import Evaluations
-from tinker_rl.loop.group_source import Snapshot, take_snapshot
-from tinker_rl.loop.open_source import open_source
+from tinker_rl.loop.open_group_source import open_group_source
 from tinker_rl.loop.record import record_batch
+from tinker_rl.loop.snapshot import Snapshots
 from tinker_rl.reporting.transcripts import Decode, Transcripts
 from tinker_rl.update.advantage_transform import AdvantageTransform
 from tinker_rl.update.policy_update import PolicyUpdate
@@ -46,26 +46,22 @@ async def rl_loop(config: Config, clients: Clients, data: RLData, run: Run) -> T
     Raises EngineError for a call that failed, EnvironmentFailure by the failed-episode policy, and
     AllEpisodesFailedError for an optimizer step without a sampled token.
     """
-    training, substeps = clients.training, config.update.num_substeps
+    substeps = config.update.num_substeps
     batches = num_batches(config, data.train)
     transcripts = Transcripts.of_run(run, groups=config.transcripts, decode=clients.decode)
     evaluations = Evaluations(
         config=config, evaluators=clients.evaluators, test=data.test, transcripts=transcripts
     )
+    snapshots = Snapshots(clients.training)
     async with (
-        loop_state(run, training, config, total_steps=batches * substeps) as loop,
-        open_source(config, data.train, loop.position) as source,
+        loop_state(run, clients.training, config, total_steps=batches * substeps) as loop,
+        open_group_source(config, data.train, loop.position) as source,
     ):
-        first = loop.position.get("batch", 0)
-        snapshot: Snapshot | None = None
         if evaluations.due(loop):
-            snapshot = await take_snapshot(training, batch=first, step=loop.step)
-            loop.record(*evaluations.of(snapshot))
-        for index in loop.until_end(range(first, batches)):
-            if snapshot is None:
-                snapshot = await take_snapshot(training, batch=index, step=loop.step)
+            loop.record(*evaluations.of(await snapshots.newest(loop)))
+        for index in loop.until_end(range(loop.position.get("batch", 0), batches)):
             update = PolicyUpdate(
-                training=training,
+                training=clients.training,
                 config=config.update,
                 adam_params=[loop.adam_params(ahead) for ahead in range(substeps)],
                 steps_before=loop.step,
@@ -73,7 +69,7 @@ async def rl_loop(config: Config, clients: Clients, data: RLData, run: Run) -> T
                 parts=source.parts,
             )
             with timed("batch", loop.extra_metrics):
-                async for groups_P in source.batch(index, snapshot):
+                async for groups_P in source.batch(index, await snapshots.newest(loop)):
                     await update.add(groups_P)
             loop.extra_metrics["epoch"] = index // len(data.train)
             loop.advance(
@@ -82,10 +78,8 @@ async def rl_loop(config: Config, clients: Clients, data: RLData, run: Run) -> T
                 position={"batch": index + 1, **source.position},
                 steps=substeps,
             )
-            snapshot = None
             if evaluations.due(loop):
-                snapshot = await take_snapshot(training, batch=index + 1, step=loop.step)
-                loop.record(*evaluations.of(snapshot))
+                loop.record(*evaluations.of(await snapshots.newest(loop)))
                 await loop.stop_early()
             if loop.checkpoint_due():
                 loop.save()

@@ -16,7 +16,8 @@ from tinker_rl.config import Config
 from tinker_rl.data.dataset import RLDataset
 from tinker_rl.envs.env import EnvGroupBuilder
 from tinker_rl.errors import AllEpisodesFailedError
-from tinker_rl.loop.group_source import Key, Snapshot, StartTask, sample_group
+from tinker_rl.loop.group_source import Key, StartTask, sample_group
+from tinker_rl.loop.snapshot import Snapshot
 from tinker_rl.trajectory import TrajectoryGroup
 from tinker_train import gather
 

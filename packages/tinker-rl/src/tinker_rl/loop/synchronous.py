@@ -14,7 +14,8 @@ from attrs import define, field
 
 from tinker_rl.config import Config
 from tinker_rl.data.dataset import RLDataset
-from tinker_rl.loop.group_source import Snapshot, sample_group
+from tinker_rl.loop.group_source import sample_group
+from tinker_rl.loop.snapshot import Snapshot
 from tinker_rl.trajectory import TrajectoryGroup
 from tinker_train import gather
 

@@ -18,12 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from tinker_core import Normalisation, next_token_datum
 from tinker_rl.update.losses.custom import CustomLoss
 from tinker_rl.update.losses.loss import Loss, Settings
-from tinker_rl.update.training_sequence import (
-    Floats,
-    TrainingSequence,
-    model_input,
-    sampled_tokens,
-)
+from tinker_rl.update.training_sequence import Floats, TrainingSequence, model_input, sampled_tokens
 
 
 def loss_datums(

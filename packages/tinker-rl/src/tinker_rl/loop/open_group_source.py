@@ -17,7 +17,7 @@ from tinker_train import task_group
 
 
 @asynccontextmanager
-async def open_source(
+async def open_group_source(
     config: Config, data: RLDataset, position: Mapping[str, int]
 ) -> AsyncIterator[GroupSource]:
     """The source of groups at the position of a checkpoint. Its tasks end with the block."""
