@@ -74,11 +74,3 @@ def test_a_compressed_file_gives_the_same_problems(tmp_path: Path, renderer: Any
     one, other = (ProblemFile(path=p).build(renderer=renderer, seed=2) for p in (plain, packed))
     for batch in range(2):
         assert questions(one.train.get_batch(batch)) == questions(other.train.get_batch(batch))
-
-
-def test_a_group_is_made_when_its_batch_is_asked_for(tmp_path: Path, renderer: Any) -> None:
-    path = write(tmp_path / "rows.jsonl", [{"question": "a", "answer": 1}] * 2)
-    train = ProblemFile(path=path, groups_per_batch=1).build(renderer=renderer, seed=0).train
-    assert questions(train.get_batch(0)) == ["a"]
-    path.write_text(path.read_text().replace('"a"', '"b"'))
-    assert questions(train.get_batch(0)) == ["b"]

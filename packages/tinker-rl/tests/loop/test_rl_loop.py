@@ -17,9 +17,7 @@ from tinker_rl import (
     Evaluation,
     Gspo,
     ImportanceSampling,
-    KLPenalty,
     Ppo,
-    PullToReference,
     RolloutConfig,
     Streaming,
     Synchronous,
@@ -28,6 +26,8 @@ from tinker_rl import (
 from tinker_train import Every, read_checkpoints
 
 MODES = [Synchronous(), Streaming(micro_batches=2), Asynchronous(max_staleness=2)]
+
+
 LOSSES = [ImportanceSampling(), Ppo(), Cispo(), Dro(), Gspo(clip_low=0.8, clip_high=1.2)]
 
 
@@ -56,28 +56,6 @@ def test_every_estimator_of_the_advantage_learns(kind: Any, bench: Any, arms: An
     assert np.mean(rewards(bench, config)[-3:]) > 0.95
 
 
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: type(mode).__name__)
-def test_substeps_divide_a_batch_into_optimizer_steps(mode: Any, bench: Any, arms: Any) -> None:
-    update = UpdateConfig(num_substeps=2, loss=Ppo())
-    config = bench.config(mode=mode, update=update)
-    result = bench.run(config, [arms()] * 12, per_batch=4)
-    assert result.step == 6
-    assert bench.training.calls.count("optim_step") == 6
-    assert [row["step"] for row in bench.metrics(config)] == [2, 4, 6]
-
-
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: type(mode).__name__)
-def test_sampler_weights_are_saved_once_a_batch(mode: Any, bench: Any, arms: Any) -> None:
-    bench.run(bench.config(mode=mode), [arms()] * 10, per_batch=2)
-    assert bench.training.calls.count("save_weights_and_get_sampling_client") == 5
-
-
-def test_an_evaluation_shares_the_sampler_weights_of_the_next_batch(bench: Any, arms: Any) -> None:
-    config = bench.config(evaluation=Evaluation(every=Every(steps=1)))
-    bench.run(config, [arms()] * 10, test=[arms(size=1)], per_batch=2)
-    assert bench.training.calls.count("save_weights_and_get_sampling_client") == 6  # and the last
-
-
 def test_a_run_that_is_complete_does_nothing_when_it_is_resumed(bench: Any, arms: Any) -> None:
     config = bench.config()
     bench.run(config, [arms()] * 4)
@@ -93,20 +71,6 @@ def test_early_stopping_waits_for_a_better_reward(bench: Any, arms: Any) -> None
     assert (result.end, result.step) == ("complete", 2)
 
 
-@pytest.mark.parametrize("mode", [Synchronous(), Asynchronous()])
-def test_every_substep_of_a_batch_has_a_gradient_and_its_metrics(
-    mode: Any, bench: Any, arms: Any
-) -> None:
-    """Of four groups only the second has a difference; each substep gets a part of it."""
-    config = bench.config(mode=mode, update=UpdateConfig(num_substeps=2, loss=Ppo()))
-    groups = [arms(pays=99), arms(prompt=2, pays=3, size=32), arms(pays=99), arms(pays=99)]
-    bench.run(config, groups, per_batch=4)
-    (row,) = bench.metrics(config)
-    norms = [row[f"optim/substep_{i}/grad_norm"] for i in (1, 2)]
-    assert min(norms) > 0
-    assert row["optim/grad_norm"] == pytest.approx(np.mean(norms))
-
-
 def test_checkpoints_are_named_after_the_steps_in_them(bench: Any, arms: Any) -> None:
     config = bench.config(checkpoints=Checkpoints(every=Every(steps=2)))
     result = bench.run(config, [arms()] * 10)
@@ -119,40 +83,6 @@ def test_checkpoints_are_named_after_the_steps_in_them(bench: Any, arms: Any) ->
     assert result.sampler_path == records[-1].sampler_path is not None
     calls = bench.training.calls
     assert calls[: calls.index("save_state 000002")].count("optim_step") == 2
-
-
-def test_recomputed_logprobs_take_the_samplers_place(bench: Any, arms: Any) -> None:
-    config = bench.config(update=UpdateConfig(recompute_logprobs=True))
-    bench.run(config, [arms()] * 2)
-    assert "forward" in bench.training.calls
-    assert bench.metrics(config)[0]["kl_sampler_trainer/k1"] == pytest.approx(0.0, abs=1e-6)
-
-
-def test_a_kl_penalty_holds_the_policy_to_its_reference(bench: Any, arms: Any) -> None:
-    groups = [arms(size=16)] * 40
-    free = bench.config(run_dir=bench.folder / "free")
-    bench.run(free, groups)
-    unheld = bench.training.model.logprobs()[1, 3]
-    penalty = KLPenalty(coefficient=1.0)
-    reference = bench.service.create_sampling_client(base_model="bigram").result()
-    held = bench.config(run_dir=bench.folder / "held", kl_penalty=penalty)
-    bench.run(held, groups, transforms=[PullToReference(reference, penalty)])
-    # the optimum of E[r] - KL(p || uniform) is p ~ exp(r): e / (e + 15)
-    assert np.exp(bench.training.model.logprobs()[1, 3]) == pytest.approx(
-        np.e / (np.e + 15), abs=0.12
-    )
-    assert np.exp(unheld) > 0.9
-    assert bench.metrics(held)[0]["kl_policy_reference"] == pytest.approx(0.0, abs=1e-6)
-    assert bench.metrics(held)[-1]["kl_policy_reference"] > 0
-
-
-def test_constant_groups_can_be_left_out(bench: Any, arms: Any) -> None:
-    update = UpdateConfig(remove_constant_groups=True)
-    config = bench.config(update=update)
-    bench.run(config, [arms(pays=99, size=4), arms(pays=99, size=4)])
-    (row,) = bench.metrics(config)
-    assert row["batch/constant_groups"] == 2
-    assert row["batch/sequences"] == 1  # something has to be there for the step to exist
 
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: type(mode).__name__)

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinker_core import EngineError
 from tinker_core.testing import BigramSamplingClient
-from tinker_rl import KLPenalty, PullToReference, training_sequences
-from tinker_rl.update.advantage_transform import logprobs_under
+from tinker_rl import (
+    KLPenalty,
+    PullToReference,
+    training_sequences,
+)
 
 
 def test_tokens_the_reference_likes_less_lose_and_the_mean_stays(
@@ -26,15 +28,19 @@ def test_tokens_the_reference_likes_less_lose_and_the_mean_stays(
     assert metrics["kl_policy_reference"] == pytest.approx(0.5)
 
 
-class Short:
-    """Gives too few numbers."""
-
-    def compute_logprobs(self, prompt: Any) -> Any:
-        return asyncio.sleep(0, [None, -1.0])
-
-
-def test_an_engine_that_gives_too_few_numbers_is_told_so(turn: Any, trajectory: Any) -> None:
-    (sequence,) = training_sequences(trajectory(turn([1], [2, 3])), [0.5])
-    client: Any = Short()
-    with pytest.raises(EngineError, match="2 logprobs for 3 tokens"):
-        asyncio.run(logprobs_under(client, sequence))
+def test_a_kl_penalty_holds_the_policy_to_its_reference(bench: Any, arms: Any) -> None:
+    groups = [arms(size=16)] * 40
+    free = bench.config(run_dir=bench.folder / "free")
+    bench.run(free, groups)
+    unheld = bench.training.model.logprobs()[1, 3]
+    penalty = KLPenalty(coefficient=1.0)
+    reference = bench.service.create_sampling_client(base_model="bigram").result()
+    held = bench.config(run_dir=bench.folder / "held", kl_penalty=penalty)
+    bench.run(held, groups, transforms=[PullToReference(reference, penalty)])
+    # the optimum of E[r] - KL(p || uniform) is p ~ exp(r): e / (e + 15)
+    assert np.exp(bench.training.model.logprobs()[1, 3]) == pytest.approx(
+        np.e / (np.e + 15), abs=0.12
+    )
+    assert np.exp(unheld) > 0.9
+    assert bench.metrics(held)[0]["kl_policy_reference"] == pytest.approx(0.0, abs=1e-6)
+    assert bench.metrics(held)[-1]["kl_policy_reference"] > 0

@@ -114,11 +114,6 @@ def test_sampled_tokens_take_new_numbers_in_their_order(
         add_to_advantages(sequence, [1.0])
 
 
-def test_an_action_knows_a_logprob_of_each_token() -> None:
-    with pytest.raises(DataError, match="2 sampled tokens, but 1 logprobs"):
-        Action(tokens=[1, 2], logprobs=[-1.0])
-
-
 pieces = st.lists(st.integers(1, 3), max_size=3)
 
 
