@@ -14,7 +14,7 @@ STARTED = {
     "create_session": {"type": "create_session", "session_id": "session-1"},
     "session_heartbeat": {"type": "session_heartbeat"},
 }
-"""What every odd server still answers, so that the SDK gets as far as a request."""
+"""Answers of every odd server, so that the SDK gets as far as a request."""
 
 
 class Odd(BaseHTTPRequestHandler):

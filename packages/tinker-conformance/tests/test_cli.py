@@ -36,7 +36,8 @@ def test_the_embedded_engine_passes_every_check(tmp_path):
 
 def test_nothing_is_left_of_the_checkpoints(tmp_path):
     run = command(
-        *("run", "--base-url", "local", "--model", "local/tiny", "--check", "checkpoint"),
+        *("run", "--base-url", "local", "--model", "local/tiny"),
+        *("--check", "ttl", "--check", "checkpoint/path", "--check", "weights/layout"),
         home=tmp_path,
     )
     assert run.returncode == 0, run.stdout

@@ -19,7 +19,7 @@ class Check:
     group: str
     name: str
     claim: str
-    """What must be true, in one sentence."""
+    """The property, in one sentence."""
     run: Callable[[Server], None]
     """Raises when it is not true."""
     required: bool = False

@@ -27,7 +27,7 @@ DEFAULT_KEY = os.environ.get("TINKER_API_KEY", "tml-local")
 
 
 class UsageError(Exception):
-    """What the user asked for cannot be done."""
+    """The command cannot be run as it was called."""
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,7 +18,7 @@ from tinker_conformance.target import TOLERANCES, Target
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Which server; the names are those of the command line, with `tinker` before them."""
+    """The options that name the server, as on the command line with `tinker` before them."""
     group = parser.getgroup("tinker", "the Tinker API server that is checked")
     group.addoption("--tinker-base-url", default=os.environ.get("TINKER_BASE_URL"))
     group.addoption("--tinker-api-key", default=os.environ.get("TINKER_API_KEY", "tml-local"))

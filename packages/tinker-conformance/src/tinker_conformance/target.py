@@ -1,4 +1,4 @@
-"""Which server is checked, and how exactly it is expected to compute."""
+"""The server that is checked, and the tolerances for its numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Precision = Literal["float32", "bfloat16"]
 
 @frozen(kw_only=True)
 class Tolerance:
-    """How far a number may lie from its closed form."""
+    """Allowed differences between a number and its closed form."""
 
     logprob: float
     """Nats: two computations of one logprob, for example by the trainer and by the sampler."""
@@ -23,11 +23,17 @@ class Tolerance:
     """Nats: how far a step of the checks moves a logprob, well above the noise of one."""
     first_order: float
     """Relative: the change of a loss along a step of finite size, against its derivative."""
+    flips: float
+    """Share of continuations in which rounding may change a token when other requests run too."""
 
 
 TOLERANCES: dict[Precision, Tolerance] = {
-    "float32": Tolerance(logprob=2e-4, loss=1e-4, effect=0.02, change=0.3, first_order=0.15),
-    "bfloat16": Tolerance(logprob=0.05, loss=0.02, effect=0.2, change=1.0, first_order=0.5),
+    "float32": Tolerance(
+        logprob=2e-4, loss=1e-4, effect=0.02, change=0.3, first_order=0.15, flips=0.0
+    ),
+    "bfloat16": Tolerance(
+        logprob=0.05, loss=0.02, effect=0.2, change=1.0, first_order=0.5, flips=0.25
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""How a divergence is judged."""
+"""The judgement of differences."""
 
 from __future__ import annotations
 

@@ -26,14 +26,14 @@ def _column(values: ArrayLike | types.TensorData) -> NDArray[Any] | types.Tensor
 
 
 @frozen(eq=False)
-class Row:
+class Datum:
     """One datum: N tokens and inputs of its loss, each (N,) or (N, K)."""
 
     tokens: tuple[int, ...]
     inputs: dict[str, NDArray[Any] | types.TensorData]
 
-    def datum(self) -> types.Datum:
-        """The SDK's value."""
+    def to_sdk(self) -> types.Datum:
+        """The SDK's datum."""
         columns = {
             name: column
             if isinstance(column, types.TensorData)
@@ -51,9 +51,9 @@ class Row:
         assert isinstance(column, np.ndarray)
         return column
 
-    def replace(self, **inputs: ArrayLike | types.TensorData | None) -> Row:
+    def replace(self, **inputs: ArrayLike | types.TensorData | None) -> Datum:
         """The same tokens with some inputs replaced, added or (None) removed."""
-        return row(self.tokens, **{**self.inputs, **inputs})
+        return make_datum(self.tokens, **{**self.inputs, **inputs})
 
     def source(self) -> str:
         columns = ", ".join(f'"{name}": {_source(name, c)}' for name, c in self.inputs.items())
@@ -63,10 +63,10 @@ class Row:
         )
 
 
-def row(tokens: ArrayLike, **inputs: ArrayLike | types.TensorData | None) -> Row:
+def make_datum(tokens: ArrayLike, **inputs: ArrayLike | types.TensorData | None) -> Datum:
     """A datum from anything array-like; an input that is None is left out."""
     columns = {name: _column(values) for name, values in inputs.items() if values is not None}
-    return Row(tuple(np.asarray(tokens, np.int64).tolist()), columns)
+    return Datum(tuple(np.asarray(tokens, np.int64).tolist()), columns)
 
 
 def _source(name: str, column: NDArray[Any] | types.TensorData) -> str:
@@ -98,7 +98,7 @@ def tensor_source(tensor: types.TensorData) -> str:
     return f"types.TensorData({given})"
 
 
-Batch = tuple[Row, ...]
+Batch = tuple[Datum, ...]
 
 
 def source(batch: Batch) -> str:

@@ -1,4 +1,4 @@
-"""What one check finds out about a server and later checks use."""
+"""Facts about a server that one check finds out and later checks use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from attrs import define
 
 @define(eq=False)
 class Known:
-    """Facts that are measured once for each worker."""
+    """Measured once for each worker."""
 
     squared_norm: float | None = None
     """Of the gradient of the probe at a warm model."""
@@ -17,4 +17,4 @@ class Known:
     """Training was seen to change logprobs."""
     tokenizer: Any = None
     no_tokenizer: str | None = None
-    """Why the model's tokenizer cannot be had here."""
+    """The reason why there is no tokenizer of the model here."""

@@ -42,7 +42,7 @@ def {name}(path, body):
 
 @define(eq=False)
 class Server:
-    """What a check talks to."""
+    """The server, as a check sees it."""
 
     target: Target
     limit: float
@@ -96,27 +96,24 @@ class Server:
     def trainer(self, rank: int = 4, seed: int | None = 1, **options: Any) -> Trainer:
         """A new LoRA."""
         arguments = {"base_model": self.target.model, "rank": rank, "seed": seed, **options}
-        return self._trainer("create_lora_training_client", "model", arguments)
+        given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        variable = self._new_model(f"create_lora_training_client({given})", frozenset())
+        future = self.service.create_lora_training_client(**arguments)
+        return Trainer(future.result(timeout=self.timeout), variable, self)
 
     def trainer_from(self, path: Shown, *, optimizer: bool) -> Trainer:
         """A new LoRA with a checkpoint's weights, and its optimizer state if asked."""
         method = "create_training_client_from_state"
         method += "_with_optimizer" if optimizer else ""
-        variable = self.script.variable("model")
-        self.script.add(
-            f"{variable} = service.{method}({path.expression}).result()",
-            makes=variable,
-            needs=path.needs,
-        )
+        variable = self._new_model(f"{method}({path.expression})", path.needs)
         future = getattr(self.service, method)(path.value)
         return Trainer(future.result(timeout=self.timeout), variable, self)
 
-    def _trainer(self, method: str, stem: str, arguments: dict[str, Any]) -> Trainer:
-        variable = self.script.variable(stem)
-        given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-        self.script.add(f"{variable} = service.{method}({given}).result()", makes=variable)
-        future = getattr(self.service, method)(**arguments)
-        return Trainer(future.result(timeout=self.timeout), variable, self)
+    def _new_model(self, call: str, needs: frozenset[str]) -> str:
+        variable = self.script.variable("model")
+        text = f"{variable} = service.{call}.result()"
+        self.script.add(text, makes=variable, needs=needs)
+        return variable
 
     def sampler(self, path: Shown | None = None) -> Sampler:
         """A sampler of saved weights, or of the base model."""
@@ -155,7 +152,7 @@ class Server:
         return call.result().show("$")
 
     def create(self, method: str, *arguments: Any, **options: Any) -> Any:
-        """What a method of the service client creates, as the SDK returns it."""
+        """Call a method of the service client and return the SDK's object."""
         made = getattr(self.service, method)
         return self.call("service", made, method, *arguments, **options).result().value
 

@@ -45,7 +45,7 @@ class Reply:
     """The answer to one call."""
 
     value: Any
-    """What the SDK returned."""
+    """The value that the SDK returned."""
     variable: str
     """The variable that holds the call's future in the script."""
     script: Script

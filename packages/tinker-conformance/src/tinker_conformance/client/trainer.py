@@ -28,7 +28,7 @@ class Call:
     variable: str
     server: Server
     then: Callable[[Any], object] = lambda reply: None
-    """What to do with the SDK's reply."""
+    """Called with the SDK's reply."""
 
     def result(self) -> Reply:
         """Wait for the reply; `TimeoutError` when it does not come in time."""
@@ -45,7 +45,7 @@ class Trainer:
     variable: str
     server: Server
     submitted: int = 0
-    """How many operations were submitted, which is the `seq_id` of the last."""
+    """The number of submitted operations, which is the `seq_id` of the last."""
 
     @property
     def id(self) -> Shown:
@@ -82,7 +82,7 @@ class Trainer:
         return self._record(
             f"{method}({arguments})",
             "result",
-            lambda: submit([each.datum() for each in batch], loss, config),
+            lambda: submit([each.to_sdk() for each in batch], loss, config),
             needs={data},
             changes=changes,
         )

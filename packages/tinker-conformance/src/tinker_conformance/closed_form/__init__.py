@@ -1,1 +1,1 @@
-"""What the numbers must be, computed with numpy alone."""
+"""Expected numbers, computed with numpy alone."""

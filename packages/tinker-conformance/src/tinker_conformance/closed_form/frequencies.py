@@ -1,4 +1,4 @@
-"""Whether observed tokens can have been drawn from known probabilities."""
+"""A chi-squared test of observed tokens against known probabilities."""
 
 from __future__ import annotations
 
@@ -55,6 +55,6 @@ def restricted(logprobs: Mapping[int, float], temperature: float) -> dict[int, f
 
 
 def counts(tokens: Iterable[int], among: Iterable[int] | None = None) -> Counter[int]:
-    """How often each token occurs, of those in `among` if given."""
+    """The number of occurrences of each token, of those in `among` if given."""
     kept = None if among is None else set(among)
     return Counter(token for token in tokens if kept is None or token in kept)

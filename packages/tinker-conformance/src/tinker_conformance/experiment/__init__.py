@@ -1,1 +1,1 @@
-"""What the checks have in common: token sequences, equal models, and steps of a known size."""
+"""Building blocks of the checks: token sequences, equal models, steps of a known size."""

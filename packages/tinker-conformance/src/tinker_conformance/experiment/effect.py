@@ -38,7 +38,7 @@ def compare(server: Server, what: str, way: Way, reference: Way) -> None:
 
 
 def expect_unchanged(server: Server, what: str, trainer: Trainer, way: Way) -> None:
-    """What is done to a model leaves its logprobs as they are."""
+    """An update leaves the logprobs of a model as they are."""
     before = trainer.logprobs(PROBE).array
     way(trainer)
     expect_close(what, trainer.logprobs(PROBE), before, atol=server.tolerance.logprob)

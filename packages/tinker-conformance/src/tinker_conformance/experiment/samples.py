@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tinker import types
 
-from tinker_conformance.client.batch import row
+from tinker_conformance.client.batch import make_datum
 from tinker_conformance.client.sampler import Sampler
 from tinker_conformance.client.server import Server
 from tinker_conformance.client.trainer import Trainer
@@ -39,5 +39,7 @@ def trained_pair(server: Server) -> tuple[Trainer, Sampler]:
 
 def trainer_logprobs(trainer: Trainer, sequence: list[int]) -> NDArray[np.float64]:
     """The trainer's logprobs of sequence[1:]."""
-    datum = row(sequence[:-1], target_tokens=sequence[1:], weights=np.zeros(len(sequence) - 1))
+    datum = make_datum(
+        sequence[:-1], target_tokens=sequence[1:], weights=np.zeros(len(sequence) - 1)
+    )
     return trainer.logprobs((datum,)).array

@@ -55,4 +55,4 @@ def _measure(server: Server) -> float:
 def step_size(server: Server, change: float | None = None) -> float:
     """A step of this size moves the logprobs of `PROBE` by about `change` nats."""
     wanted = server.tolerance.change if change is None else change
-    return wanted * sum(len(row.tokens) for row in PROBE) / squared_norm(server)
+    return wanted * sum(len(datum.tokens) for datum in PROBE) / squared_norm(server)

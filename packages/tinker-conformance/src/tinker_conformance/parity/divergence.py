@@ -1,4 +1,4 @@
-"""How far two runs of one plan lie apart, and how far they may.
+"""The differences between two runs of one plan, and the tolerances.
 
 A LoRA starts from random numbers, and two engines draw them differently from one seed. So engine A
 runs the plan with a second seed, too: runs on A and B may differ by the tolerance and twice what
@@ -18,7 +18,7 @@ from tinker_conformance.parity.trajectory import Step, Trajectory
 from tinker_conformance.target import Precision
 
 SEEDS = 2.0
-"""How many times the difference of two seeds is allowed."""
+"""Differences may exceed the tolerance by this multiple of the difference of two seeds."""
 
 
 @frozen(kw_only=True)

@@ -1,4 +1,4 @@
-"""What `tinker-conformance parity` trains."""
+"""The training run that `tinker-conformance parity` makes on both servers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOSS_NAMES: tuple[LossName, ...] = get_args(LossName)
 
 @frozen(kw_only=True)
 class Plan:
-    """What is trained, alike on both servers."""
+    """Data and hyperparameters of a run."""
 
     steps: int = field(default=5, validator=validators.ge(1))
     batch: int = field(default=4, validator=validators.ge(1))

@@ -1,4 +1,4 @@
-"""A short training run on one server: what it returned, step by step."""
+"""A short training run on one server, and the numbers that it returned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 from tinker import types
 
-from tinker_conformance.client.batch import Batch, Row, row
+from tinker_conformance.client.batch import Batch, Datum, make_datum
 from tinker_conformance.client.server import Server
 from tinker_conformance.client.trainer import ALL_LOGPROBS, LOGPROBS, LOSS, Trainer
 from tinker_conformance.experiment.sequences import tokens
@@ -20,7 +20,7 @@ from tinker_conformance.parity.plan import Plan
 
 @frozen(eq=False)
 class Step:
-    """What a server returned in one step."""
+    """The numbers that a server returned in one step."""
 
     loss: float
     """`loss:sum`."""
@@ -60,7 +60,9 @@ def tokens_of(path: Path, tokenizer: Any) -> list[int]:
 
 def batches(plan: Plan, data: Sequence[Sequence[int]], reference: Trainer) -> list[Batch]:
     """The datums of each step; policy losses take the logprobs of the reference's new model."""
-    plain = [row(each[:-1], target_tokens=each[1:], weights=np.ones(plan.length)) for each in data]
+    plain = [
+        make_datum(each[:-1], target_tokens=each[1:], weights=np.ones(plan.length)) for each in data
+    ]
     grouped = [
         tuple(plain[start : start + plan.batch]) for start in range(0, len(plain), plan.batch)
     ]
@@ -72,7 +74,7 @@ def batches(plan: Plan, data: Sequence[Sequence[int]], reference: Trainer) -> li
 def _as_policy(batch: Batch, reference: Trainer) -> Batch:
     """The same tokens as samples of the reference model, every second one with a bad reward."""
     reply = reference.forward(batch).result()
-    rows: list[Row] = []
+    rows: list[Datum] = []
     for index, datum in enumerate(batch):
         logprobs = reply.show(LOGPROBS.format(index=index)).array
         advantages = np.full(len(logprobs), 1.0 if index % 2 == 0 else -1.0)
@@ -99,6 +101,6 @@ def run(server: Server, plan: Plan, data: Sequence[Batch], seed: int) -> Traject
     last = data[-1][-1]
     sequence = [*last.tokens, int(last.column("target_tokens")[-1])]
     sampled = server.snapshot(trainer).compute_logprobs(sequence).array[1:]
-    plain = row(last.tokens, target_tokens=last.column("target_tokens"))
+    plain = make_datum(last.tokens, target_tokens=last.column("target_tokens"))
     computed = trainer.logprobs((plain.replace(weights=np.zeros(plan.length)),)).array
     return Trajectory(tuple(steps), float(np.abs(sampled - computed).max()))

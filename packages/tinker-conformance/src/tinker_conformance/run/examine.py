@@ -15,7 +15,7 @@ from tinker_conformance.run.result import Result
 from tinker_conformance.target import Target
 
 CLOSE_S = 5.0
-"""How long the end of a session may take; the next check does not depend on it."""
+"""Wait so long for the end of a session, on which the next check does not depend."""
 
 
 def examine(check: Check, target: Target, timeout: float, known: Known) -> Result:

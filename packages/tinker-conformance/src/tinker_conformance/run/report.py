@@ -32,7 +32,7 @@ def wide_console() -> Console:
 
 @frozen
 class Report:
-    """What a run found."""
+    """The results of a run."""
 
     target: Target
     results: Sequence[Result]

@@ -1,4 +1,4 @@
-"""The outcome of one check."""
+"""The result of a check, as it is printed and written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STATUSES: tuple[Status, ...] = ("passed", "failed", "not supported", "blocked")
 
 @frozen(kw_only=True)
 class Result:
-    """What a check found."""
+    """The outcome of one check."""
 
     check: str
     """`group/name`."""

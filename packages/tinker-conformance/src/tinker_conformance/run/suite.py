@@ -20,7 +20,7 @@ TIMEOUT_S = 60.0
 
 @define(eq=False)
 class _Progress:
-    """What the workers share."""
+    """State that the workers share."""
 
     waiting: queue.SimpleQueue[Check]
     on_result: Callable[[Result], None]

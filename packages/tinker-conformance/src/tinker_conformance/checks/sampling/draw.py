@@ -1,6 +1,8 @@
-"""How tokens are drawn: counts, temperature, top-k, top-p, greedy."""
+"""Drawing tokens: counts, temperature, top-k, top-p, greedy, seeds."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from tinker import types
@@ -10,7 +12,7 @@ from tinker_conformance.client.sampler import Sampler
 from tinker_conformance.client.server import Server
 from tinker_conformance.client.shown import Shown
 from tinker_conformance.closed_form.frequencies import chi_squared, counts, restricted
-from tinker_conformance.expect import expect, expect_close, expect_equal
+from tinker_conformance.expect import expect, expect_close, expect_equal, fail
 from tinker_conformance.experiment.samples import (
     ALL_TOKENS,
     PROMPT,
@@ -202,28 +204,42 @@ def seeded_samples_differ(server: Server) -> None:
 def seed_under_load(server: Server) -> None:
     """A seeded request gives the same samples however many others run beside it."""
     sampler = server.sampler()
-    params = free(10, seed=24)
-    expected = sampler.sample(PROMPT, params, 2).result().show(ALL_TOKENS).value
+    seeds = range(24, 28)
+    alone = {
+        seed: sampler.sample(PROMPT, free(10, seed=seed)).result().show(ALL_TOKENS).value
+        for seed in seeds
+    }
     busy = [sampler.sample(PROMPT[: 2 + n % 4], free(10, seed=n), 1 + n % 3) for n in range(12)]
-    call = sampler.sample(PROMPT, params, 2)
+    calls = {seed: sampler.sample(PROMPT, free(10, seed=seed)) for seed in seeds}
     for other in busy:
         other.result()
-    expect_equal("seeded samples beside 12 requests", call.result().show(ALL_TOKENS), expected)
+    replies = {seed: call.result().show(ALL_TOKENS) for seed, call in calls.items()}
+    _expect_most("samples beside 12 other requests", replies, alone, server.tolerance.flips)
 
 
 @check
 def many_at_once(server: Server) -> None:
     """64 requests at once are all answered, each about its own prompt."""
-    sampler = server.sampler()
-    prompts = [PROMPT[: 2 + n % 5] for n in range(64)]
-    params = greedy(3)
-    alone = {
-        tuple(p): sampler.sample(p, params).result().show(TOKENS.format(index=0)).value
-        for p in {tuple(p): p for p in prompts}.values()
-    }
-    for prompt, call in [(p, sampler.sample(p, params)) for p in prompts]:
-        came = call.result().show(TOKENS.format(index=0))
-        expect_equal("greedy tokens, one of 64 requests", came, alone[tuple(prompt)])
+    sampler, params = server.sampler(), greedy(3)
+    lengths = range(2, 7)
+    alone = {n: sampler.sample(PROMPT[:n], params).result().show(ALL_TOKENS).value for n in lengths}
+    prompts = [(index, 2 + index % len(lengths)) for index in range(64)]
+    calls = [(index, n, sampler.sample(PROMPT[:n], params)) for index, n in prompts]
+    replies = {index: call.result().show(ALL_TOKENS) for index, _, call in calls}
+    expected = {index: alone[n] for index, n in prompts}
+    _expect_most("greedy tokens of 64 requests", replies, expected, server.tolerance.flips)
+
+
+def _expect_most(
+    what: str, replies: dict[int, Shown], expected: dict[int, Any], flips: float
+) -> None:
+    """All replies are as expected, but for the share that rounding may change."""
+    wrong = [key for key, reply in replies.items() if reply.value != expected[key]]
+    if len(wrong) > flips * len(replies):
+        first = replies[wrong[0]]
+        others = f"; {len(wrong)} of {len(replies)} are others than alone"
+        came = f"{first.value}{others}"
+        fail(what, first, f"{expected[wrong[0]]}, as alone", came)
 
 
 @check

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinker_conformance.check import check, required
-from tinker_conformance.client.batch import row
+from tinker_conformance.client.batch import make_datum
 from tinker_conformance.client.server import Server
 from tinker_conformance.client.trainer import ALL_LOGPROBS
 from tinker_conformance.expect import expect, expect_close
@@ -39,7 +39,7 @@ def causal(server: Server) -> None:
     for token in range(LOWEST, HIGHEST, 7):
         changed = list(datum.tokens)
         changed[place] = token
-        came = trainer.logprobs((row(changed, **datum.inputs),))
+        came = trainer.logprobs((make_datum(changed, **datum.inputs),))
         expected = np.concatenate([before[:place], came.array[place:]])
         expect_close(f"logprobs of rows 0 to {place - 1}", came, expected, atol=atol)
         moved.append(float(np.abs(came.array - before)[place:].max()))

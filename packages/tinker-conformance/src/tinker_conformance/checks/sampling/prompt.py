@@ -1,4 +1,4 @@
-"""What a sample request reports about its prompt."""
+"""Reports of a sample request about its prompt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where samples end: stop tokens, stop strings, an empty list, and the model's own end.
+"""Ends of samples: stop tokens, stop strings, an empty list, and the model's own end.
 
 The model's greedy continuation is known from a sample that nothing stops, so every stop rule says
 exactly where another greedy sample must end.
@@ -12,7 +12,7 @@ import numpy as np
 from tinker import types
 
 from tinker_conformance.check import check
-from tinker_conformance.client.batch import row
+from tinker_conformance.client.batch import make_datum
 from tinker_conformance.client.sampler import Sampler
 from tinker_conformance.client.server import Server
 from tinker_conformance.client.shown import Reply
@@ -138,7 +138,7 @@ def _ending(server: Server) -> tuple[Sampler, list[int], list[int]]:
     sequence = [*prompt, *first, end, *tokens(3, 302)]
     weights = np.zeros(len(sequence) - 1)
     weights[len(prompt)] = 1.0
-    datum = row(sequence[:-1], target_tokens=sequence[1:], weights=weights)
+    datum = make_datum(sequence[:-1], target_tokens=sequence[1:], weights=weights)
     for _ in range(ROUNDS):
         for _ in range(TEACHING_STEPS):
             trainer.train((datum,), types.AdamParams(learning_rate=2e-3))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinker_conformance.check import check
-from tinker_conformance.client.batch import Row, row
+from tinker_conformance.client.batch import Datum, make_datum
 from tinker_conformance.client.server import Server
 from tinker_conformance.expect import BlockedError, expect, expect_equal, expect_refusal, refused
 from tinker_conformance.experiment.samples import ALL_TOKENS, PROMPT, TOKENS, free, greedy
@@ -52,11 +52,11 @@ def longest_datum(server: Server) -> None:
     expect_refusal(server, what, trainer.forward, (longer,))
 
 
-def _long(length: int) -> Row:
+def _long(length: int) -> Datum:
     weights = np.zeros(length)
     weights[-1] = 1.0
     targets = np.array(tokens(length, 602))
-    return row(tokens(length, 601), target_tokens=targets, weights=weights)
+    return make_datum(tokens(length, 601), target_tokens=targets, weights=weights)
 
 
 @check

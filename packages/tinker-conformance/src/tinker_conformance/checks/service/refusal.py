@@ -6,7 +6,7 @@ import numpy as np
 from tinker import types
 
 from tinker_conformance.check import check
-from tinker_conformance.client.batch import Row, row
+from tinker_conformance.client.batch import Datum, make_datum
 from tinker_conformance.client.server import Server
 from tinker_conformance.client.trainer import LOSS
 from tinker_conformance.expect import expect, expect_refusal, refused
@@ -48,7 +48,7 @@ def wrong_length(server: Server) -> None:
     """Inputs that are shorter or longer than the tokens are refused, not cut or padded."""
     trainer, datum = server.trainer(), PROBE[0]
     targets, weights = datum.column("target_tokens"), datum.column("weights")
-    wrong: dict[str, Row] = {
+    wrong: dict[str, Datum] = {
         "a target too few": datum.replace(target_tokens=targets[:-1], weights=weights[:-1]),
         "a weight too few": datum.replace(weights=weights[:-1]),
         "a weight too many": datum.replace(weights=[*weights, 1.0]),
@@ -74,7 +74,7 @@ def soft_targets_of_other_losses(server: Server) -> None:
 def unknown_token(server: Server) -> None:
     """A token outside of the vocabulary is refused in data and prompts."""
     trainer, sampler, datum = server.trainer(), server.sampler(), PROBE[0]
-    bad = row([*datum.tokens[:-1], FAR], **datum.inputs)
+    bad = make_datum([*datum.tokens[:-1], FAR], **datum.inputs)
     expect_refusal(server, f"input token {FAR}", trainer.forward, (bad,))
     for value in (FAR, -1):
         targets = datum.column("target_tokens").copy()
@@ -112,7 +112,7 @@ def sampling_params(server: Server) -> None:
 def empty(server: Server) -> None:
     """An empty prompt and a datum without tokens are refused."""
     expect_refusal(server, "an empty prompt", server.sampler().sample, [], free(2))
-    nothing = row([], target_tokens=np.zeros(0, np.int64), weights=np.zeros(0))
+    nothing = make_datum([], target_tokens=np.zeros(0, np.int64), weights=np.zeros(0))
     expect_refusal(server, "an empty datum", server.trainer().forward, (nothing,))
 
 

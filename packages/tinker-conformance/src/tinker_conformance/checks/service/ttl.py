@@ -1,4 +1,4 @@
-"""How long checkpoints live."""
+"""Lifetimes of checkpoints."""
 
 from __future__ import annotations
 

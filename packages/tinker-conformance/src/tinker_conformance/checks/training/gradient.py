@@ -11,7 +11,7 @@ from tinker import types
 
 from tinker_conformance.check import check, required
 from tinker_conformance.checks.training.loss import DEFAULT, NARROW
-from tinker_conformance.client.batch import Row
+from tinker_conformance.client.batch import Datum
 from tinker_conformance.client.server import Server
 from tinker_conformance.client.trainer import LOSS, Trainer
 from tinker_conformance.expect import expect, expect_close
@@ -115,7 +115,7 @@ def sum_over_datums(server: Server) -> None:
 def unweighted_tokens(server: Server) -> None:
     """Tokens of weight 0 have no gradient, and do not dilute that of the others."""
     params = descent(step_size(server))
-    extended = tuple(_extended(row) for row in PROBE)
+    extended = tuple(_extended(datum) for datum in PROBE)
     compare(
         server,
         "logprobs after a step on datums with a tail of weight 0",
@@ -124,17 +124,17 @@ def unweighted_tokens(server: Server) -> None:
     )
 
 
-def _extended(row: Row) -> Row:
+def _extended(datum: Datum) -> Datum:
     tail = OTHER[0]
-    targets = np.concatenate([row.column("target_tokens"), tail.column("target_tokens")])
-    weights = np.concatenate([row.column("weights"), np.zeros(len(tail.tokens))])
-    return Row((*row.tokens, *tail.tokens), {}).replace(target_tokens=targets, weights=weights)
+    targets = np.concatenate([datum.column("target_tokens"), tail.column("target_tokens")])
+    weights = np.concatenate([datum.column("weights"), np.zeros(len(tail.tokens))])
+    return Datum((*datum.tokens, *tail.tokens), {}).replace(target_tokens=targets, weights=weights)
 
 
 @check
 def opposite_weights(server: Server) -> None:
     """Gradients of opposite weights cancel."""
-    opposite = tuple(row.replace(weights=-row.column("weights")) for row in PROBE)
+    opposite = tuple(datum.replace(weights=-datum.column("weights")) for datum in PROBE)
     params = descent(step_size(server))
 
     def cancel(trainer: Trainer) -> None:
@@ -191,7 +191,7 @@ def symmetric_influence(server: Server) -> None:
     )
 
 
-def _single(row: Row, index: int) -> Row:
-    weights = np.zeros(len(row.tokens))
+def _single(datum: Datum, index: int) -> Datum:
+    weights = np.zeros(len(datum.tokens))
     weights[index] = 1.0
-    return row.replace(weights=weights)
+    return datum.replace(weights=weights)

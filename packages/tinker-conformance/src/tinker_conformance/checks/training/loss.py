@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinker_conformance.check import check, required
-from tinker_conformance.client.batch import Batch, row
+from tinker_conformance.client.batch import Batch, make_datum
 from tinker_conformance.client.server import Server
 from tinker_conformance.client.trainer import ALL_LOGPROBS, LOGPROBS, LOSS, Trainer
 from tinker_conformance.expect import expect, expect_close
@@ -184,7 +184,8 @@ def many_datums(server: Server) -> None:
     trainer = server.trainer()
     lengths = [1 + index % 3 for index in range(MANY)]
     single = [
-        row(tokens(n, n), target_tokens=tokens(n, n + 10), weights=np.ones(n)) for n in (1, 2, 3)
+        make_datum(tokens(n, n), target_tokens=tokens(n, n + 10), weights=np.ones(n))
+        for n in (1, 2, 3)
     ]
     alone = [trainer.logprobs((each,)).array for each in single]
     reply = trainer.forward(tuple(single[n - 1] for n in lengths)).result()

@@ -17,7 +17,7 @@ from tinker_conformance.experiment.sequences import OTHER, PROBE
 from tinker_conformance.experiment.step_size import EPS, descent, squared_norm, step_size
 from tinker_conformance.experiment.twins import twins, warm_trainer
 
-SILENT = tuple(row.replace(weights=np.zeros(len(row.tokens))) for row in PROBE)
+SILENT = tuple(datum.replace(weights=np.zeros(len(datum.tokens))) for datum in PROBE)
 """Datums without a gradient, to take a step that only the optimizer's memory drives."""
 
 
@@ -196,8 +196,8 @@ def accumulation(server: Server) -> None:
     params = descent(step_size(server))
 
     def in_pieces(trainer: Trainer) -> None:
-        for row in PROBE:
-            trainer.forward_backward((row,))
+        for datum in PROBE:
+            trainer.forward_backward((datum,))
         trainer.step(params)
 
     compare(

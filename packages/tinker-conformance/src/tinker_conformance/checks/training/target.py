@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from tinker import types
 
 from tinker_conformance.check import check
-from tinker_conformance.client.batch import Row, row
+from tinker_conformance.client.batch import Datum, make_datum
 from tinker_conformance.client.server import Server
 from tinker_conformance.client.trainer import LOGPROBS, LOSS
 from tinker_conformance.expect import BlockedError, expect, expect_close
@@ -27,18 +27,18 @@ def _candidates(length: int) -> NDArray[np.int64]:
     )
 
 
-def _soft() -> Row:
+def _soft() -> Datum:
     """Candidates with probabilities that differ from row to row; some are zero."""
     length = len(PROBE[0].tokens)
     weights = np.random.default_rng(8).dirichlet(np.ones(K), length)
     weights[1] = (0.0, 1.0, 0.0)
     weights[4, 2] = 0.0
-    return row(PROBE[0].tokens, target_tokens=_candidates(length), weights=weights)
+    return make_datum(PROBE[0].tokens, target_tokens=_candidates(length), weights=weights)
 
 
-def _column(soft: Row, k: int) -> Row:
+def _column(soft: Datum, k: int) -> Datum:
     """The hard targets of column k."""
-    return row(
+    return make_datum(
         soft.tokens,
         target_tokens=soft.column("target_tokens")[:, k],
         weights=soft.column("weights")[:, k],
@@ -154,7 +154,7 @@ def probabilities_sum_to_one(server: Server) -> None:
     size = _vocabulary(server)
     complete = size <= 1024
     candidates = np.arange(size if complete else 256)
-    datum = row(
+    datum = make_datum(
         tokens(2, 11),
         target_tokens=np.tile(candidates, (2, 1)),
         weights=np.zeros((2, len(candidates))),

@@ -84,7 +84,7 @@ def finite_difference(server: Server) -> None:
     forwards, backwards = twins(server)
     size = 0.02 * step_size(server) / server.tolerance.change
     before = download(forwards, "before")
-    opposite = tuple(row.replace(weights=-row.column("weights")) for row in PROBE)
+    opposite = tuple(datum.replace(weights=-datum.column("weights")) for datum in PROBE)
     forwards.train(PROBE, descent(size))
     backwards.train(opposite, descent(size))
     gradient = _gradient(before, download(forwards, "after"), size)
