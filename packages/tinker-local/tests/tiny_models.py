@@ -61,6 +61,15 @@ def save_model(tmp_path_factory: pytest.TempPathFactory) -> SaveModel:
     return save
 
 
+def sentencepiece_tokenizer(*, strip: bool) -> PreTrainedTokenizerFast:
+    """A vocabulary in which spaces begin words. With `strip`, a text loses its first space."""
+    words = {"<unk>": 0, "▁say": 1, "<0xC3>": 2, "<0xA9>": 3}
+    backend = Tokenizer(models.BPE(vocab=words, merges=[], byte_fallback=True))
+    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    backend.decoder = decoders.Sequence([*steps, *([decoders.Strip(" ", 1)] if strip else [])])
+    return PreTrainedTokenizerFast(tokenizer_object=backend)
+
+
 def llama(**changes: Any) -> LlamaConfig:
     """Grouped attention, so that heads cannot be mixed up unnoticed."""
     return LlamaConfig(

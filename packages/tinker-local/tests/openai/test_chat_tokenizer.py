@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models
-from transformers import PreTrainedTokenizerFast
+from tiny_models import sentencepiece_tokenizer
 
 from tinker_local import catalog
 from tinker_local.errors import RequestError
@@ -72,23 +71,12 @@ def test_the_bytes_of_the_tokens_are_those_of_the_text(text):
     assert b"".join(TOKENIZER.bytes_of(token) or b"" for token in tokens) == text.encode()
 
 
-@pytest.fixture
-def sentencepiece():
-    """A vocabulary in which spaces begin words, and a text loses its first."""
-    words = {"<unk>": 0, "▁say": 1, "<0xC3>": 2, "<0xA9>": 3}
-    backend = Tokenizer(models.BPE(vocab=words, merges=[], byte_fallback=True))
-    backend.decoder = decoders.Sequence(
-        [
-            decoders.Replace("▁", " "),
-            decoders.ByteFallback(),
-            decoders.Fuse(),
-            decoders.Strip(" ", 1),
-        ]
+def test_the_bytes_of_a_sentencepiece_vocabulary():
+    chat_tokenizer = ChatTokenizer(
+        name="s",
+        tokenizer=sentencepiece_tokenizer(strip=True),
+        control={},
+        byte_level=False,
     )
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend)
-    return ChatTokenizer(name="s", tokenizer=tokenizer, control={}, byte_level=False)
-
-
-def test_the_bytes_of_a_sentencepiece_vocabulary(sentencepiece):
-    assert [sentencepiece.bytes_of(token) for token in (1, 2, 3)] == [b" say", b"\xc3", b"\xa9"]
-    assert sentencepiece.spell(2) == "�"
+    assert [chat_tokenizer.bytes_of(token) for token in (1, 2, 3)] == [b" say", b"\xc3", b"\xa9"]
+    assert chat_tokenizer.spell(2) == "�"

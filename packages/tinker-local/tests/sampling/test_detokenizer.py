@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models
-from transformers import PreTrainedTokenizerFast
+from tiny_models import sentencepiece_tokenizer
 
 from tinker_local import catalog
 from tinker_local.errors import RequestError
@@ -63,36 +62,14 @@ def test_control_tokens_are_text_only_where_they_are_asked_for():
     assert detokenizer(skip=False).push(end) == "<|im_end|>"
 
 
-@pytest.fixture
-def sentencepiece() -> PreTrainedTokenizerFast:
-    """A vocabulary in which spaces begin words, and a text loses its first."""
-    words = {"<unk>": 0, "▁say": 1, "<0xC3>": 2, "<0xA9>": 3}
-    backend = Tokenizer(models.BPE(vocab=words, merges=[], byte_fallback=True))
-    backend.decoder = decoders.Sequence(
-        [
-            decoders.Replace("▁", " "),
-            decoders.ByteFallback(),
-            decoders.Fuse(),
-            decoders.Strip(" ", 1),
-        ]
-    )
-    return PreTrainedTokenizerFast(tokenizer_object=backend)
-
-
-def test_spaces_between_words_are_kept(sentencepiece):
-    detok = Detokenizer(sentencepiece, skip_special_tokens=True)
+def test_spaces_between_words_are_kept():
+    detok = Detokenizer(sentencepiece_tokenizer(strip=True), skip_special_tokens=True)
     assert [detok.push(token) for token in (1, 1, 2, 3, 1)] == ["say", " say", "", "é", " say"]
 
 
 @given(st.lists(st.sampled_from([1, 2, 3]), max_size=30))
 def test_any_tokens_of_a_sentencepiece_vocabulary_come_out(tokens):
-    words = {"<unk>": 0, "▁say": 1, "<0xC3>": 2, "<0xA9>": 3}
-    backend = Tokenizer(models.BPE(vocab=words, merges=[], byte_fallback=True))
-    backend.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
-    )
-    fast = PreTrainedTokenizerFast(tokenizer_object=backend)
-    detok = Detokenizer(fast, skip_special_tokens=True)
+    detok = Detokenizer(sentencepiece_tokenizer(strip=False), skip_special_tokens=True)
     text = "".join(detok.push(token) for token in tokens) + detok.flush()
     assert text.count(" say") == tokens.count(1)
     # A decoder that sees all bytes at once takes "é" and a broken byte for three broken bytes.

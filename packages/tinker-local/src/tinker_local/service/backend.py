@@ -33,29 +33,44 @@ class BaseModel(Protocol):
     """A loaded base model."""
 
     @property
-    def architecture(self) -> str: ...
-    @property
-    def context_length(self) -> int: ...
+    def architecture(self) -> str:
+        """transformers' model type, such as `llama`."""
 
 
 class Trainer(Protocol):
     """A LoRA adapter in training."""
 
-    def loss(self, request: LossRequest) -> LossResult: ...
-    def optim_step(self, params: AdamParams) -> dict[str, float]: ...
-    def adapter(self) -> Adapter: ...
-    def state(self, *, optimizer: bool) -> dict[str, torch.Tensor]: ...
-    def load_state(self, tensors: Tensors, *, optimizer: bool) -> None: ...
+    def loss(self, request: LossRequest) -> LossResult:
+        """The loss of the data. Unless `forward_only`, accumulate its gradient."""
+
+    def optim_step(self, params: AdamParams) -> dict[str, float]:
+        """Take a step with the accumulated gradient; its metrics."""
+
+    def adapter(self) -> Adapter:
+        """A frozen copy of the adapter to sample with."""
+
+    def state(self, *, optimizer: bool) -> dict[str, torch.Tensor]:
+        """Copies of the tensors to store, with the optimizer's under `optimizer.` if asked."""
+
+    def load_state(self, tensors: Tensors, *, optimizer: bool) -> None:
+        """Replace the weights, and the optimizer's state if asked; otherwise reset that."""
 
 
 class Sampler(Protocol):
     """All open sample requests of one base model."""
 
     @property
-    def is_idle(self) -> bool: ...
-    def add(self, request: SampleRequest, adapter: Adapter | None) -> SequenceGroup: ...
-    def step(self) -> list[tuple[SequenceGroup, SampleResult | RequestError]]: ...
-    def cancel(self, group: SequenceGroup) -> None: ...
+    def is_idle(self) -> bool:
+        """No request is open."""
+
+    def add(self, request: SampleRequest, adapter: Adapter | None) -> SequenceGroup:
+        """Queue a request. RequestError when it cannot be served."""
+
+    def step(self) -> list[tuple[SequenceGroup, SampleResult | RequestError]]:
+        """Compute the next tokens of the open requests; the requests that finished."""
+
+    def cancel(self, group: SequenceGroup) -> None:
+        """Drop a request."""
 
 
 class Backend(Protocol):
@@ -64,7 +79,14 @@ class Backend(Protocol):
     def warm_up(self) -> None:
         """Import now what the first request would import. Never raises."""
 
-    def load_model(self, folder: Path, name: str) -> BaseModel: ...
-    def make_trainer(self, base: BaseModel, spec: LoraSpec) -> Trainer: ...
-    def make_sampler(self, base: BaseModel) -> Sampler: ...
-    def load_adapter(self, base: BaseModel, spec: LoraSpec, tensors: Tensors) -> Adapter: ...
+    def load_model(self, folder: Path, name: str) -> BaseModel:
+        """Load a base model."""
+
+    def make_trainer(self, base: BaseModel, spec: LoraSpec) -> Trainer:
+        """A new adapter and its trainer."""
+
+    def make_sampler(self, base: BaseModel) -> Sampler:
+        """A sampler without requests."""
+
+    def load_adapter(self, base: BaseModel, spec: LoraSpec, tensors: Tensors) -> Adapter:
+        """An adapter to sample with, from the tensors of a checkpoint."""

@@ -21,7 +21,9 @@ from tinker_local.api.protobuf_codec import (
 )
 from tinker_local.errors import RequestError
 from tinker_local.request_types import AdamParams, LoraSpec
+from tinker_local.service.futures import Start
 from tinker_local.service.loaded_models import ModelLocation
+from tinker_local.service.service import Service
 from tinker_local.service.sessions import ModelRecord, child_id, string_values
 
 
@@ -108,7 +110,6 @@ class _GetInfo(Body, frozen=True, kw_only=True):
 async def create_model(call: Call) -> dict[str, Any]:
     """Create a model: a new LoRA adapter on a base model."""
     service, new = call.service, call.body(NewModel)
-    service.registry.live_session(new.session_id)
 
     async def create() -> dict[str, Any]:
         body = call.body(CreateModel)
@@ -122,6 +123,12 @@ async def create_model(call: Call) -> dict[str, Any]:
         service.add_model(model_record(new, body, location, spec, architecture))
         return {"type": "create_model", "model_id": new.model_id}
 
+    return submit_creation(service, new, create)
+
+
+def submit_creation(service: Service, new: NewModel, create: Start) -> dict[str, Any]:
+    """Run `create` for a living session; the reply to the client."""
+    service.registry.live_session(new.session_id)
     key = (new.session_id, "train", new.model_seq_id)
     return service.submit_unordered("create_model", key, create)
 

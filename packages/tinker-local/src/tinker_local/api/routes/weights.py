@@ -9,7 +9,13 @@ from starlette.routing import Route
 
 from tinker_local.api.http import Call, route
 from tinker_local.api.json_bodies import Body, Count, Positive, Text
-from tinker_local.api.routes.training import ModelOptions, NewModel, Operation, model_record
+from tinker_local.api.routes.training import (
+    ModelOptions,
+    NewModel,
+    Operation,
+    model_record,
+    submit_creation,
+)
 from tinker_local.errors import RequestError
 from tinker_local.service.service import Service
 from tinker_local.service.sessions import (
@@ -166,7 +172,6 @@ async def load_weights(call: Call) -> dict[str, Any]:
 
 def _create_from_checkpoint(call: Call) -> dict[str, Any]:
     service, new = call.service, call.body(NewModel)
-    service.registry.live_session(new.session_id)
 
     async def create() -> dict[str, Any]:
         body = call.body(_CreateFromCheckpoint)
@@ -187,8 +192,7 @@ def _create_from_checkpoint(call: Call) -> dict[str, Any]:
         service.add_model(model_record(new, body, location, metadata.spec, architecture))
         return {"type": "load_weights", "path": str(path), "model_id": new.model_id}
 
-    key = (new.session_id, "train", new.model_seq_id)
-    return service.submit_unordered("create_model", key, create)
+    return submit_creation(service, new, create)
 
 
 async def weights_info(call: Call) -> dict[str, Any]:
