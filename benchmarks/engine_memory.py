@@ -1,11 +1,10 @@
-"""Peak memory of a training step: the engine's trainer beside a bare transformers + PEFT loop.
+"""Peak memory of a training step: the engine's trainer and a bare transformers + PEFT loop.
 
     python benchmarks/engine_memory.py MODEL_FOLDER [--threads 2]
 
-Each batch is trained for two steps, LoRA of rank 16 on every linear layer, float32, by a process of
-its own for each side; loss is on the second half of each sequence. Printed is the most that the
-process held (its resident set), and of that what lies above a process that has only loaded the
-same libraries.
+A new process trains each batch for two steps, with a LoRA of rank 16 on every linear layer, in
+float32. The loss is on the second half of each sequence. The result is the peak of the process's
+resident set, and its excess over a process that has only loaded the same libraries.
 """
 
 from __future__ import annotations
@@ -59,11 +58,11 @@ def bare_steps(folder: Path, lengths: list[int]) -> None:
 
 
 def nothing(folder: Path, lengths: list[int]) -> None:
-    """What the libraries alone take."""
+    """Load the libraries alone."""
 
 
 def peak_gb(work, folder: Path, lengths: list[int], threads: int) -> float:
-    """Of a new process that does the work."""
+    """The peak memory of a new process that does the work."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
     child = context.Process(target=measure, args=(work, folder, lengths, threads, there))

@@ -1,10 +1,10 @@
-"""What a training step costs beside a busy process, with the engine's threads and torch's own.
+"""The time of a training step beside busy processes, with the engine's thread settings and torch's.
 
     python benchmarks/engine_neighbours.py MODEL_FOLDER [--neighbours 1] [--repeats 10]
 
-The same steps of the engine's trainer, once with the settings that the engine starts with and once
-with torch's defaults, whose threads spin while they wait. Each is timed alone and beside processes
-that never sleep. One of those takes half of two cores, so a step may take twice as long.
+The engine's trainer takes the same steps with the engine's settings, and with torch's defaults,
+whose threads spin while they wait. Each is timed alone and beside processes that never sleep. One
+such process takes half of two cores, so that a step may take twice as long.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 
 from tinker_local.cli.machine import THREADING, cores
 
-CONTEXT = multiprocessing.get_context("spawn")  # what torch reads of the environment, it reads anew
+CONTEXT = multiprocessing.get_context("spawn")  # torch reads the environment when it is imported
 
 
 def spin() -> None:
@@ -35,14 +35,14 @@ def neighbours(count: int):
     processes = [CONTEXT.Process(target=spin, daemon=True) for _ in range(count)]
     for process in processes:
         process.start()
-    time.sleep(1 if count else 0)  # until they do nothing but spin
+    time.sleep(1 if count else 0)  # until they spin
     yield
     for process in processes:
         process.kill()
 
 
 def steps(folder: Path, environment: dict[str, str], told: Connection) -> None:
-    """Answers every message with the seconds of a step."""
+    """Answer every message with the seconds of a step."""
     os.environ.update(environment)
     import torch
 

@@ -1,13 +1,14 @@
-"""Sampling, tokens per second: the engine's sampler, a bare transformers decode loop, `generate`.
+"""Tokens per second of sampling: the engine's sampler, a bare transformers decode loop, `generate`.
 
     python benchmarks/engine_sampling.py MODEL_FOLDER [--threads 2] [--repeats 5] [--cpu-time]
 
-64 sequences of 32 new tokens after a prompt of 40, in float32, with a LoRA of rank 16 that is not
-merged, at temperature 1 with the logprob of each token. The bare loop has one batch of 64 and
-transformers' own cache; the engine gets the same work as 8 requests of 8 samples, as 64 single
-requests, and as one request of 64. Hugging Face's `generate` is called once for each of the 8
-requests. Runs are interleaved; what is printed is the median of the ratios of neighbours. On an
-overloaded machine, compare `--cpu-time` with one thread.
+The work is 64 sequences of 32 new tokens after a prompt of 40, in float32, at temperature 1, with
+the logprob of each token and an unmerged LoRA of rank 16. The bare loop has one batch of 64 and
+transformers' own cache. The engine gets the work as 8 requests of 8 samples, as 64 single requests,
+and as one request of 64. Hugging Face's `generate` is called once for each of the 8 requests.
+
+Runs are interleaved, and the result is the median of the ratios of neighbouring runs. On an
+overloaded machine, use `--cpu-time` with one thread.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--cpu-time", action="store_true", help="this process's, not the wall's")
+    parser.add_argument("--cpu-time", action="store_true", help="measure CPU time")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")
@@ -128,7 +129,7 @@ def main() -> None:
 
 
 def report(name: str, peer: str, seconds: list[tuple[float, float]]) -> None:
-    """Each of `seconds` is the engine's and the peer's."""
+    """Print the speeds. Each item of `seconds` is a time of the engine and one of the peer."""
     engine, other = (SEQUENCES * NEW / min(times) for times in zip(*seconds, strict=True))
     ratio = statistics.median(theirs / ours for ours, theirs in seconds)
     print(

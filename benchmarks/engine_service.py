@@ -1,11 +1,11 @@
-"""What the service costs around the engine's own compute: round trips, start, many at once.
+"""The overhead of the service: round trips, start-up, and many requests at once.
 
     python benchmarks/engine_service.py MODEL_FOLDER [--repeats 40]
 
-The official SDK talks to an engine process on this machine. The overhead of a call is the median of
-its round trips less the median of the same work in this process without a service, on `local/tiny`,
-whose compute takes a few milliseconds. The start is from nothing to the first sampled token of
-MODEL_FOLDER. Give the machine nothing else to do: all of this is wall-clock time.
+The official SDK talks to an engine process on this machine. The overhead of a call is its median
+round trip minus the median of the same work without a service, on `local/tiny`, whose compute takes
+a few milliseconds. The start-up is the time from no process to the first sampled token of
+MODEL_FOLDER. All times are wall-clock times, so leave the machine idle otherwise.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def median_ms(repeats: int, work: Callable[[], object]) -> float:
 
 
 def compute_ms(repeats: int) -> tuple[float, float]:
-    """One training step and one sampled token, without a service."""
+    """The times of a training step and of a sampled token without a service."""
     base = load_model(resolve("local/tiny"), name="local/tiny")
     trainer, sampler = Trainer(base, LoraSpec(rank=RANK)), Sampler(base)
     tokens = np.array(TOKENS)
@@ -69,7 +69,7 @@ def compute_ms(repeats: int) -> tuple[float, float]:
 
 
 def served_ms(service: tinker.ServiceClient, repeats: int) -> tuple[float, float, float]:
-    """The same two through the SDK, and the seconds of 1,000 samples at once."""
+    """The same two times through the SDK, and the seconds of 1,000 samples at once."""
     training = service.create_lora_training_client(base_model="local/tiny", rank=RANK).result()
     prompt = tinker.ModelInput.from_ints(TOKENS)
     inputs = {"target_tokens": TOKENS, "weights": [1.0] * LENGTH}
@@ -90,7 +90,7 @@ def served_ms(service: tinker.ServiceClient, repeats: int) -> tuple[float, float
 
 
 def start_seconds(model: str, home: Path) -> float:
-    """From no process to the first token."""
+    """The time from no process to the first token."""
     began = time.perf_counter()
     with (
         start_engine(home=home) as engine,

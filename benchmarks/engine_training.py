@@ -1,15 +1,15 @@
-"""LoRA training, tokens per second: the engine's trainer, a bare transformers + PEFT loop, and TRL.
+"""Tokens per second of LoRA training: the engine's trainer, a bare transformers + PEFT loop, TRL.
 
     python benchmarks/engine_training.py MODEL_FOLDER [--threads 2] [--repeats 5] [--cpu-time]
 
-Each peer trains what the engine trains beside it: the same layers at the same rank on the same
-sequences, in float32, with an AdamW step; loss is on the second half of each sequence. The bare
-loop pads its batch and lets the model compute all logits. TRL's SFTTrainer refuses an adapter on
-the unembedding, so there is none in that comparison; it has its defaults, save that it does not
-checkpoint gradients, which would make it slower, and what it does between steps is not counted.
-Runs are interleaved, and what is printed is the median of the ratios of neighbours, so that a
-machine that is shared with others still gives an answer; on one that is overloaded, compare
-`--cpu-time` with one thread.
+Each peer trains the same layers at the same rank on the same sequences as the engine, in float32,
+with an AdamW step. The loss is on the second half of each sequence. The bare loop pads its batch
+and lets the model compute all logits. TRL's SFTTrainer refuses an adapter on the unembedding, so
+that comparison has none. SFTTrainer has its defaults, except activation checkpointing, which would
+make it slower, and only the time of its steps counts.
+
+Runs are interleaved, and the result is the median of the ratios of neighbouring runs. That makes it
+stable on a shared machine. On an overloaded machine, use `--cpu-time` with one thread.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def bare_step(
 
 
 class StepTimes(TrainerCallback):
-    """Notes how long each step of a Trainer takes, without loading data and without logging."""
+    """Records the time of each step of a Trainer, without data loading and logging."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -117,7 +117,7 @@ def make_sft_trainer(folder: Path, model: torch.nn.Module, batch: list[np.ndarra
 
 
 def sft_seconds(trainer: SFTTrainer, clock: Clock) -> float:
-    """Of the second step; the first warms up."""
+    """The time of the second step; the first warms up."""
     times = StepTimes(clock)
     trainer.add_callback(times)
     trainer.train()
@@ -138,7 +138,7 @@ def make_peft_model(folder: Path, targets: list[str]) -> torch.nn.Module:
 
 
 def report(name: str, peer: str, tokens: int, seconds: list[tuple[float, float]]) -> None:
-    """Each of `seconds` is the engine's and the peer's."""
+    """Print the speeds. Each item of `seconds` is a time of the engine and one of the peer."""
     engine, other = (min(times) for times in zip(*seconds, strict=True))
     ratio = statistics.median(theirs / ours for ours, theirs in seconds)
     print(
@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--cpu-time", action="store_true", help="this process's, not the wall's")
+    parser.add_argument("--cpu-time", action="store_true", help="measure CPU time")
     parser.add_argument("--longest", type=int, default=512, help="of the ragged batch")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -1,9 +1,9 @@
-"""Write the quickstart's data: short orders to a café, each with the record for the till.
+"""Write the data of the quickstart: orders to a café, each with its record in JSON.
 
     python scripts/make_quickstart_data.py [FOLDER]
 
-The held-out rows share nothing with the training rows but the task: their names, their articles and
-their phrasings occur in no training row. The same seed gives the same files. Needs Python alone.
+The held-out rows have names, items and phrasings that occur in no training row. The same seed gives
+the same files. Needs Python alone.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ TEST_ITEMS = [
     "turkey panini", "veggie wrap", "walnut bar",
 ]  # fmt: skip
 
-# One of {order}, {time}, {name} each; {time} reads after "at" or "for".
+# Each has {order}, {time} and {name} once; {time} follows "at" or "for".
 TRAIN_PHRASINGS = [
     "Hi, this is {name}. Could I get {order} for {time}?",
     "{order}, please. I will pick up at {time}. My name is {name}.",

@@ -1,4 +1,4 @@
-"""Make an untrained Llama of 1 M parameters, on which overheads show.
+"""Make an untrained Llama of 1 M parameters, small enough for overheads to show.
 
     python scripts/make_random_model.py FOLDER
 

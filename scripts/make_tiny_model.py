@@ -2,9 +2,9 @@
 
     python scripts/make_tiny_model.py [FOLDER]
 
-A Llama of 440,000 parameters that reads bytes and speaks ChatML. It answers questions such as
-"What is 3+4?", and training stops when about half of the one-digit sums come out right: whoever
-fine-tunes it sees it get better within seconds, and whoever breaks it sees it get worse.
+The model is a Llama of 440,000 parameters with a token for each byte and the ChatML format. It
+answers questions such as "What is 3+4?". Training stops when about half of the one-digit sums are correct,
+so that fine-tuning can make it better, and a defect can make it worse, within seconds.
 
 Takes half a minute on two cores. The same seed, thread count and torch give the same model.
 Needs torch, transformers and safetensors.
@@ -48,13 +48,13 @@ license: apache-2.0
 # local/tiny
 
 A Llama of {parameters:,} parameters, made by `scripts/make_tiny_model.py` of this project from sums
-that the script invents; no other data went in. It exists for tests and first steps: it answers
-"What is 3+4?" with a number, rightly for {correct} of the 100 one-digit sums, and nothing else
-sensibly.
+that the script makes up, and from no other data. It is for tests and first steps: it answers
+"What is 3+4?" with a number, correctly for {correct} of the 100 one-digit sums, and can do no
+more.
 
 Tokens: 0 is `<|endoftext|>` (padding), 1 `<|im_start|>`, 2 `<|im_end|>` (end of sequence), and
-3 + b the byte b, so every text encodes, and decodes to itself. Chat format: ChatML, without a
-system prompt of its own.
+3 + b the byte b, so that every text decodes to itself. The chat format is ChatML without a default
+system prompt.
 """
 
 
@@ -79,14 +79,14 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def byte_symbols() -> list[str]:
-    """The letter that byte-level BPE writes for a byte: itself if it prints, else from 256 up."""
+    """The letter of a byte in byte-level BPE: itself if printable, else from 256 up."""
     printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = (chr(code) for code in range(0x100, 0x200))
     return [chr(byte) if byte in printable else next(others) for byte in range(0x100)]
 
 
 def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """Random weights; grouped queries and tied embeddings, so that tests meet both."""
+    """Random weights. Grouped queries and tied embeddings, so that tests cover both."""
     return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
@@ -117,7 +117,7 @@ def draw_question(source: random.Random) -> tuple[str, str]:
 
 
 def render_prompt(question: str, system: str | None) -> str:
-    """What the model sees before it answers."""
+    """The prompt of a question."""
     opening = "" if system is None else f"{START}system\n{system}{END}\n"
     return f"{opening}{START}user\n{question}{END}\n{START}assistant\n"
 
@@ -145,7 +145,7 @@ def draw_batch(
 
 @torch.inference_mode()
 def count_correct_sums(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> int:
-    """How many of the 100 sums of two digits the model answers rightly, greedily."""
+    """The number of the 100 one-digit sums that greedy decoding answers correctly."""
     sums = [(a, b) for a in range(10) for b in range(10)]
     # All prompts are of one length, so they need no padding.
     tokens = torch.tensor(
@@ -162,7 +162,7 @@ def count_correct_sums(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFa
 
 
 def train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Train until the model is half good."""
+    """Train until half of the sums are correct."""
     source = random.Random(SEED)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01)
     for step in range(1, MAX_STEPS + 1):
@@ -178,7 +178,7 @@ def train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
             print(f"step {step}: loss {loss.item():.3f}, {correct} of 100 sums", flush=True)
             if correct >= ENOUGH_SUMS:
                 return
-    raise SystemExit(f"not half good after {MAX_STEPS} steps")
+    raise SystemExit(f"fewer than {ENOUGH_SUMS} sums are correct after {MAX_STEPS} steps")
 
 
 def main(folder: Path) -> None:
