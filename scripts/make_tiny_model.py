@@ -3,8 +3,8 @@
     python scripts/make_tiny_model.py [FOLDER]
 
 The model is a Llama of 440,000 parameters with a token for each byte and the ChatML format. It
-answers questions such as "What is 3+4?". Training stops when about half of the one-digit sums are correct,
-so that fine-tuning can make it better, and a defect can make it worse, within seconds.
+answers questions such as "What is 3+4?". Training stops when about half of the one-digit sums are
+correct, so that fine-tuning can make it better, and a defect can make it worse, within seconds.
 
 Takes half a minute on two cores. The same seed, thread count and torch give the same model.
 Needs torch, transformers and safetensors.
