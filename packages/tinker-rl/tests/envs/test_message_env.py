@@ -8,6 +8,7 @@ import pytest
 from attrs import define, evolve, field
 
 from tinker_core import ImagePart, Message, ToolSpec
+from tinker_render import get_renderer
 from tinker_render.rendered import Rendered
 from tinker_render.tokenizer.codec import Codec
 from tinker_rl import (
@@ -270,3 +271,28 @@ def test_an_episode_may_be_over_before_it_begins(renderer: Any, speak: Any) -> N
     assert group.trajectories[0].transitions == ()
     assert group.rewards.tolist() == [0.25]
     assert group.trajectories[0].metrics == {"early": 1.0}
+
+
+@define
+class LooksUp(Parrot):
+    """Has a tool whose argument is text, and keeps the calls."""
+
+    called: list[str] = field(factory=list)
+
+    def tools(self) -> Sequence[ToolSpec]:
+        code = {"type": "object", "properties": {"code": {"type": "string"}}}
+        return [ToolSpec(name="look_up", parameters=code)]
+
+    async def step(self, message: Message) -> MessageStep:
+        self.called += [call.arguments for call in message.tool_calls]
+        return MessageStep(episode_done=True)
+
+
+def test_calls_are_parsed_with_the_tools_of_the_prompt(renderer: Any, speak: Any) -> None:
+    """Qwen3.5 writes arguments without their types: 007 is text, for the tool says so."""
+    call = "<function=look_up>\n<parameter=code>\n007\n</parameter>\n</function>"
+    said = f"<think>\n\n</think>\n\n<tool_call>\n{call}\n</tool_call>"
+    env = LooksUp()
+    qwen3_5 = get_renderer("qwen3_5", renderer.tokenizer)
+    play(alone(lambda: as_token_env(env, qwen3_5)), speak([said]))
+    assert env.called == ['{"code": "007"}']

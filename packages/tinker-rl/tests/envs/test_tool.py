@@ -103,3 +103,14 @@ def test_a_function_that_cannot_be_described_is_refused() -> None:
 
     with pytest.raises(ConfigError, match="same name"):
         by_name([add, add])
+
+
+@tool
+def capital(country: str) -> dict[str, str]:
+    """Die Hauptstadt, in Großbuchstaben."""
+    return {"name": f"Zürich/{country}"}
+
+
+def test_results_are_written_without_ascii_escapes() -> None:
+    call = ToolCall(name="capital", arguments='{"country": "日本"}')
+    assert asyncio.run(run_call(by_name([capital]), call)).text == '{"name": "Zürich/日本"}'

@@ -16,6 +16,7 @@ from tinker_rl import (
     ToolStop,
     tool,
 )
+from tinker_rl.envs.tool_env import explain_tools, parse_calls
 
 
 @tool
@@ -120,3 +121,17 @@ def test_a_model_without_a_form_for_tools_calls_them_in_text() -> None:
     assert "invalid call" in bad.messages[0].text
     assert last.reward == 1.0
     assert last.metrics["bad_tool_calls"] == 1.0
+
+
+@tool
+def capital(country: str) -> str:
+    """Die Hauptstadt in Großbuchstaben."""
+    return country
+
+
+def test_tools_in_text_are_explained_and_called_without_ascii_escapes() -> None:
+    (told,) = explain_tools([], [capital])
+    assert "Großbuchstaben" in told.text
+    text = '<tool_call>{"name": "capital", "arguments": {"country": "日本"}}</tool_call>'
+    (call,) = parse_calls(Message(role="assistant", content=text)).tool_calls
+    assert call.arguments == '{"country": "日本"}'

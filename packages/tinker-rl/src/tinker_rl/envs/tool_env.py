@@ -112,9 +112,9 @@ class ToolEnv(MessageEnv):
 def explain_tools(conversation: Sequence[Message], tools: Sequence[Tool]) -> list[Message]:
     """Explain the tools and the format of their calls in the system prompt."""
     described = "\n".join(
-        json.dumps({"name": each.spec.name, "description": each.spec.description})
+        _json({"name": each.spec.name, "description": each.spec.description})
         + " "
-        + json.dumps(each.spec.parameters)
+        + _json(each.spec.parameters)
         for each in tools
     )
     system = [message for message in conversation[:1] if message.role == "system"]
@@ -130,11 +130,15 @@ def parse_calls(message: Message) -> Message:
     for text in _CALL.findall(message.text):
         try:
             found = json.loads(text)
-            arguments = json.dumps(found.get("arguments", {}))
+            arguments = _json(found.get("arguments", {}))
             calls.append(ToolCall(name=found["name"], arguments=arguments))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             unparsed.append(UnparsedToolCall(text=text, reason=f"invalid call: {error!r}"))
     return evolve(message, tool_calls=tuple(calls), unparsed_tool_calls=tuple(unparsed))
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _unparsed(bad: UnparsedToolCall) -> Message:
