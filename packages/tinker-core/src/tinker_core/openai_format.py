@@ -287,12 +287,12 @@ def _tool(value: object, where: str) -> ToolSpec:
     if isinstance(value, Mapping) and value.get("function") is not None:
         outer = _given(value, {"type", "function"}, where, kind="a tool")
         value, at = {**outer["function"], "type": outer.get("type")}, f"{where}.function"
+    if isinstance(value, Mapping) and value.get("type", "function") not in ("function", None):
+        raise DataError(f"must be 'function', not {value['type']!r:.80}", field=f"{where}.type")
+    if isinstance(value, Mapping) and not (isinstance(value.get("name"), str) and value["name"]):
+        raise DataError(f"not a function with a name: {value!r:.80}", field=at)
     known = {"name", "description", "parameters", "strict", "type"}
     tool = _given(value, known, at, kind="a tool")
-    if tool.get("type", "function") != "function":
-        raise DataError(f"must be 'function', not {tool['type']!r:.80}", field=f"{where}.type")
-    if not isinstance(tool.get("name"), str) or not tool["name"]:
-        raise DataError(f"not a function with a name: {value!r:.80}", field=at)
     given = {key: tool[key] for key in ("name", "description", "parameters") if key in tool}
     _text(tool, "description", at)
     try:

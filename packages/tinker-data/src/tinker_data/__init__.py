@@ -1,4 +1,4 @@
-"""Rows to typed conversations to datums to resumable batches."""
+"""Rows to conversations, to datums, to batches that can be resumed at any position."""
 
 from tinker_data.batches.batch import Batch, Batching, Position, SupervisedDataset
 from tinker_data.batches.indexed import BatchedRows
@@ -8,15 +8,10 @@ from tinker_data.builders import (
     ConversationFile,
     ConversationMixture,
     HubConversations,
-    Opening,
-    Reading,
-    SupervisedData,
-    SupervisedDatasetBuilder,
     no_robots,
-    render_raw,
-    split,
     tulu3,
 )
+from tinker_data.check import DataReport, check_rows
 from tinker_data.datums import (
     RenderedRow,
     Rendering,
@@ -25,22 +20,23 @@ from tinker_data.datums import (
     render_conversation,
 )
 from tinker_data.layouts.conversation import Layout, read_conversation
-from tinker_data.layouts.preference import (
-    PreferencePair,
-    check_pair,
-    check_roles,
-    read_pair,
-)
+from tinker_data.layouts.preference import PreferencePair, check_pair, check_roles, read_pair
 from tinker_data.layouts.problem import Problem, read_problem
+from tinker_data.layouts.think_tags import read_think_tags
 from tinker_data.rows import Conversation, Place, RawRow, Rows, Subset
+from tinker_data.sources.fingerprint import Fingerprint, changes, fingerprints
 from tinker_data.sources.jsonl import JsonlRows, open_jsonl
 from tinker_data.sources.mixture import MixedStream, mix
 from tinker_data.sources.open import SequenceRows, Source, as_source, open_file, open_hub
-from tinker_data.sources.streams import (
-    IterableStream,
-    JsonlStream,
-    ParquetStream,
-    RowStream,
+from tinker_data.sources.streams import IterableStream, JsonlStream, ParquetStream, RowStream
+from tinker_data.supervised import (
+    ConversationSettings,
+    Opening,
+    Reading,
+    SupervisedData,
+    SupervisedDatasetBuilder,
+    render_raw,
+    split,
 )
 
 __all__ = [
@@ -50,6 +46,9 @@ __all__ = [
     "Conversation",
     "ConversationFile",
     "ConversationMixture",
+    "ConversationSettings",
+    "DataReport",
+    "Fingerprint",
     "HubConversations",
     "IterableStream",
     "JsonlRows",
@@ -77,9 +76,12 @@ __all__ = [
     "SupervisedDataset",
     "SupervisedDatasetBuilder",
     "as_source",
+    "changes",
     "check_pair",
     "check_roles",
+    "check_rows",
     "conversation_to_datum",
+    "fingerprints",
     "mix",
     "no_robots",
     "normalise_weights",
@@ -89,6 +91,7 @@ __all__ = [
     "read_conversation",
     "read_pair",
     "read_problem",
+    "read_think_tags",
     "render_conversation",
     "render_raw",
     "split",

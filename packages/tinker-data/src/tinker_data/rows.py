@@ -1,27 +1,27 @@
-"""Rows as typed values: what a training example says, and where it came from."""
+"""Rows as their source has them, and conversations with the place that they came from."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
 from attrs import field, frozen
 
 from tinker_core import DataError, Message, ToolSpec, as_conversation
+from tinker_core.jsonl import parse_line
 
 T_co = TypeVar("T_co", covariant=True)
 
 
 @frozen(kw_only=True)
 class Place:
-    """Where a row lies: a file or another source, and the number of its row, from 1."""
+    """The file or other source of a row, and the number of the row, from 1."""
 
     file: str | None = None
     row: int | None = None
 
     def error(self, error: DataError) -> DataError:
-        """The same error, which now knows the place."""
+        """The error with this place filled in."""
         return error.at(file=self.file, row=self.row)
 
 
@@ -30,38 +30,32 @@ NOWHERE = Place()
 
 @frozen(kw_only=True)
 class RawRow:
-    """A row as its source has it, not understood yet."""
+    """A row as its source has it, not converted yet."""
 
     content: Any
-    """The row's value, or, as bytes, a line of JSON that is parsed when somebody asks for it."""
+    """The value of the row, or a line of JSON as bytes, which is parsed when it is needed."""
     place: Place = NOWHERE
 
     @property
     def value(self) -> Any:
-        """The row's value; raises DataError with its place for a line that is not JSON."""
+        """The value of the row; raises DataError with its place for a line that is not JSON."""
         if not isinstance(self.content, bytes):
             return self.content
-        try:
-            return json.loads(self.content)
-        except UnicodeDecodeError as error:
-            raise self.place.error(DataError(f"not UTF-8: {error}")) from error
-        except json.JSONDecodeError as error:
-            shown = self.content.decode("utf-8", "replace").strip()
-            raise self.place.error(DataError(f"not JSON: {error}: {shown:.60}")) from error
+        return parse_line(self.content, file=self.place.file, row=self.place.row or 0)
 
 
 @frozen(kw_only=True)
 class Conversation:
-    """A chat to learn from; messages may be given as dictionaries in the OpenAI format."""
+    """A conversation to train on. Messages may be given as dictionaries in the OpenAI format."""
 
     messages: tuple[Message, ...] = field(converter=as_conversation)
     tools: tuple[ToolSpec, ...] = ()
-    """Tools that the model is told of."""
+    """The tools that the prompt declares."""
     place: Place = field(default=NOWHERE, eq=False)
 
 
 class Rows(Protocol[T_co]):
-    """Rows that can be had in any order; cheap to index, as a list or a file with an index is."""
+    """Rows with random access."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> T_co: ...
@@ -69,7 +63,7 @@ class Rows(Protocol[T_co]):
 
 @frozen
 class Subset:
-    """Some rows of others, in an order of its own."""
+    """A selection of rows, in an order of its own."""
 
     rows: Rows[Any]
     indices: Any
@@ -81,9 +75,14 @@ class Subset:
     def __getitem__(self, index: int) -> Any:
         return self.rows[int(self.indices[index])]
 
+    @property
+    def parts(self) -> tuple[Rows[Any], ...]:
+        """The rows that these are selected from."""
+        return (self.rows,)
+
 
 def as_mapping(row: RawRow) -> Mapping[str, Any]:
-    """The row's value, which has to be an object with named fields."""
+    """The value of the row; raises DataError if it is not an object with named fields."""
     value = row.value
     if not isinstance(value, Mapping):
         raise row.place.error(DataError(f"a row is a JSON object, not {value!r:.80}"))

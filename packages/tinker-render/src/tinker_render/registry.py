@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from tinker_core import ConfigError
-from tinker_render.lineup import get_recommended_renderer_name
+from tinker_render.lineup import find_family, get_recommended_renderer_name
 from tinker_render.renderer import Renderer
 from tinker_render.tokenizer.load import get_tokenizer
 
@@ -68,6 +68,8 @@ FORMATS = {
 }
 """Name of a renderer -> the module and function that make its format."""
 
+_UNKNOWN_LENGTH = 10**9  # transformers sets about 10**30
+
 _registered: dict[str, Factory] = {}
 
 
@@ -102,7 +104,17 @@ def renderer_for(model: str, name: str | None = None) -> Renderer:
     """The renderer of that name with the tokenizer of the model; the recommended one for `auto`."""
     named = name is not None and name != "auto"
     chosen = name if named else get_recommended_renderer_name(model)
-    return get_renderer(str(chosen), get_tokenizer(model), model)
+    renderer = get_renderer(str(chosen), get_tokenizer(model), model)
+    return renderer.with_context_length(_context_length(model, renderer.tokenizer))
+
+
+def _context_length(model: str, tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The context of a model by the line-up, else by its tokenizer, which may not know it."""
+    family = find_family(model)
+    if family is not None:
+        return family.context
+    length = tokenizer.model_max_length
+    return length if length < _UNKNOWN_LENGTH else None
 
 
 def register_renderer(name: str, factory: Factory) -> None:

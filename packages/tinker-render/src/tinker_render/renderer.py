@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -63,10 +64,18 @@ class Renderer:
     name: str
     tokenizer: PreTrainedTokenizerBase
     format: Format
+    context_length: int | None = None
+    """Length of the context of the model in tokens; None if it is unknown."""
     codec: Codec = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "codec", Codec(self.tokenizer, self.format.control_tokens))
+
+    def with_context_length(self, length: int | None) -> Renderer:
+        """The renderer for a model with this context; it shares the codec of this one."""
+        other = copy.copy(self)
+        object.__setattr__(other, "context_length", length)  # the class is frozen
+        return other
 
     def render(self, messages: Messages, *, tools: Tools = ()) -> Rendered:
         """Render the whole conversation."""

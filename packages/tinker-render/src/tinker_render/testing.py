@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -26,6 +27,8 @@ def byte_tokenizer(markup: Sequence[str] = ()) -> PreTrainedTokenizerFast:
     backend.decoder = decoders.ByteLevel()
     backend.add_special_tokens(list(CHATML))
     backend.add_tokens([AddedToken(text, special=False, normalized=False) for text in markup])
-    return PreTrainedTokenizerFast(
+    make: Any = PreTrainedTokenizerFast  # it has no annotations
+    tokenizer: PreTrainedTokenizerFast = make(
         tokenizer_object=backend, eos_token="<|im_end|>", pad_token="<|endoftext|>"
     )
+    return tokenizer

@@ -9,24 +9,24 @@ import tinker
 from attrs import field, frozen, validators
 
 from tinker_core import DataError
-from tinker_data.datums import RenderedRow
+from tinker_data.datums import COUNTS, RenderedRow
 
 
 @frozen(kw_only=True)
 class Batching:
-    """How rows are put together."""
+    """How rows become batches."""
 
     batch_size: int = field(default=32, validator=validators.ge(1))
     """Rows in a batch."""
     shuffle: bool = True
-    """Whether the order is another one in each epoch; without, it is that of the rows."""
+    """Whether each epoch has another order; if false, it is the order of the rows."""
     drop_last: bool = False
-    """Whether an epoch leaves out the rows that do not fill its last batch."""
+    """Whether an epoch leaves out a last batch that is not full."""
 
 
 @frozen(kw_only=True)
 class Position:
-    """The batch that comes next; both numbers count from 0."""
+    """The position of the next batch; both numbers start at 0."""
 
     epoch: int = field(default=0, validator=validators.ge(0))
     batch: int = field(default=0, validator=validators.ge(0))
@@ -42,17 +42,17 @@ class Batch:
     datums: tuple[tinker.Datum, ...]
     position: Position
     after: Position
-    """Where the data goes on after this batch."""
+    """The position behind this batch."""
     counts: Mapping[str, int] = field(factory=dict)
-    """What was lost: `num_truncated`, `num_dropped`, `num_skipped_rows`; zeros left out."""
+    """The counts of `RenderedRow` that are not zero, summed over the rows of the batch."""
 
 
 class SupervisedDataset(Protocol):
-    """Batches to learn from, epoch after epoch."""
+    """Batches for training, epoch after epoch."""
 
     @property
     def steps_per_epoch(self) -> int | None:
-        """None where only reading to the end would tell."""
+        """Batches in an epoch; None if only reading to the end would tell."""
         ...
 
     def batches(self, start: Position = ...) -> Iterator[Batch]:
@@ -61,12 +61,8 @@ class SupervisedDataset(Protocol):
 
 
 def assemble(rendered: list[RenderedRow], position: Position, after: Position, name: str) -> Batch:
-    """A batch of what rows became; raises DataError where nothing is left of them."""
-    totals = {
-        "num_truncated": sum(row.num_truncated for row in rendered),
-        "num_dropped": sum(row.num_dropped for row in rendered),
-        "num_skipped_rows": sum(row.num_skipped_rows for row in rendered),
-    }
+    """A batch of rendered rows; raises DataError if no datum is left."""
+    totals = {key: sum(getattr(row, key) for row in rendered) for key in COUNTS}
     counts = {key: count for key, count in totals.items() if count}
     datums = tuple(datum for row in rendered for datum in row.datums)
     if not datums:

@@ -1,8 +1,7 @@
-"""Batches in a seeded order that differs by epoch and can be taken up anywhere.
+"""Batches of rows with random access, in a seeded order that differs by epoch.
 
-Batch b of epoch e is a function of the rows, the seed, e and b, and of nothing else: what a row is
-rendered to, or that it is dropped, moves no other row into another batch. So a position is two
-numbers, and going on from one costs nothing.
+Batch b of epoch e is a function of the rows, the seed, e and b alone. A row that is dropped moves
+no other row into another batch. A position is therefore two numbers, and resuming costs nothing.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ T = TypeVar("T")
 
 @frozen(kw_only=True, eq=False)
 class BatchedRows(Generic[T]):
-    """Batches of rows that can be had in any order, rendered when their turn comes."""
+    """Batches of rows with random access, rendered when they are needed."""
 
     rows: Rows[T]
     render: Callable[[T], RenderedRow]
     batching: Batching = field(factory=Batching)
     seed: int = 0
     name: str = "data"
-    """What error messages call it."""
+    """The name of the data in error messages."""
 
     def __attrs_post_init__(self) -> None:
         if len(self.rows) < self.batching.batch_size:
@@ -49,11 +48,11 @@ class BatchedRows(Generic[T]):
         return whole + (rest > 0 and not self.batching.drop_last)
 
     def batches(self, start: Position = START) -> Iterator[Batch]:
-        """Batches from `start` on, without end; raises DataError for a batch that lost all rows."""
+        """Batches from `start` on, without end; raises DataError for a batch without a datum."""
         return map(self.make, self.plans(start))
 
     def plans(self, start: Position = START) -> Iterator[Position]:
-        """What the batches from `start` on are made of, without end: their positions."""
+        """The positions of the batches from `start` on, without end."""
         if start.batch >= self.steps_per_epoch:
             raise ConfigError(f"an epoch has {self.steps_per_epoch} batches: there is no {start}")
         position = start
@@ -77,7 +76,7 @@ class BatchedRows(Generic[T]):
 
 @lru_cache(maxsize=2)
 def epoch_order(num_rows: int, batching: Batching, seed: int, epoch: int) -> NDArray[np.int64]:
-    """The order of the rows in an epoch, shape (num_rows,); read only, because it is kept."""
+    """The order of the rows in an epoch, shape (num_rows,); read-only, because it is cached."""
     order = np.arange(num_rows)
     if batching.shuffle:
         order = np.random.default_rng([seed, epoch]).permutation(num_rows)

@@ -1,8 +1,7 @@
-"""Batches of a stream, which is read from front to back.
+"""Batches of a stream, shuffled block by block.
 
-A stream cannot be shuffled in full. It is shuffled block by block: every `shuffle_block` rows are
-put into an order of their own, which the seed, the epoch and the block's number decide. So memory
-holds one block, and a position is found again by skipping whole blocks.
+A stream cannot be shuffled completely. Every block of `shuffle_block` rows is shuffled by the seed,
+the epoch and the number of the block. Memory holds one block, and resuming skips whole blocks.
 """
 
 from __future__ import annotations
@@ -31,29 +30,29 @@ class StreamedBatch:
 
 @frozen(kw_only=True, eq=False)
 class StreamedRows:
-    """Batches of a stream, shuffled block by block, rendered when their turn comes."""
+    """Batches of a stream, shuffled block by block, rendered when they are needed."""
 
     stream: RowStream
     render: Callable[[RawRow], RenderedRow]
     batching: Batching = field(factory=Batching)
     shuffle_block: int = field(default=10_000, validator=validators.ge(1))
-    """Rows that are held in memory and shuffled among themselves."""
+    """Number of rows that are held in memory and shuffled together."""
     first_row: int = 0
-    """Rows before this one are not for training."""
+    """Number of the first row for training."""
     seed: int = 0
     name: str = "data"
 
     @property
     def steps_per_epoch(self) -> None:
-        """Only reading the stream to its end would tell."""
+        """None: only reading the stream to its end would tell."""
         return None
 
     def batches(self, start: Position = START) -> Iterator[Batch]:
-        """Batches from `start` on, without end; raises DataError for a stream without a batch."""
+        """Batches from `start` on, without end; raises DataError for fewer rows than one batch."""
         return map(self.make, self.plans(start))
 
     def plans(self, start: Position = START) -> Iterator[StreamedBatch]:
-        """What the batches from `start` on are made of, without end: the rows as they are read."""
+        """The rows of the batches from `start` on, without end, as they are read."""
         epoch, number = start.epoch, start.batch
         while True:
             any_batch = number > 0
@@ -69,11 +68,11 @@ class StreamedRows:
 
     @property
     def make(self) -> Callable[[StreamedBatch], Batch]:
-        """Renders the rows of a batch, here or in a process that does not have the stream."""
+        """Renders the rows of a batch, in this process or in another one without the stream."""
         return partial(_made, render=self.render, name=self.name)
 
     def _chunks(self, epoch: int, start: int) -> Iterator[list[RawRow]]:
-        """The epoch's rows in their order from the `start`-th on, by batch."""
+        """The rows of each batch of the epoch, from row `start` on."""
         rows = self._rows(epoch, start)
         size = self.batching.batch_size
         while chunk := list(islice(rows, size)):

@@ -1,4 +1,4 @@
-"""Rendering in worker processes: the same batches in the same order, made ahead of their turn."""
+"""Rendering in worker processes: the same batches in the same order, made ahead."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from tinker_data.batches.batch import START, Batch, Position
 
 
 class PlannedDataset(Protocol):
-    """A dataset whose batches are planned in one process and can be made in others."""
+    """A dataset whose batches are planned in one process and made in others."""
 
     @property
     def steps_per_epoch(self) -> int | None:
-        """Batches in an epoch; None where only reading to the end would tell."""
+        """Batches in an epoch; None if only reading to the end would tell."""
         ...
 
     def plans(self, start: Position = ..., /) -> Iterator[Any]:
-        """What the batches from `start` on are made of, without end; picklable."""
+        """The plans of the batches from `start` on, without end; picklable."""
         ...
 
     @property
     def make(self) -> Callable[[Any], Batch]:
-        """Makes a batch of its plan; picklable."""
+        """Makes a batch from its plan; picklable."""
         ...
 
 
 @frozen(kw_only=True, eq=False)
 class RenderedByWorkers:
-    """Batches, each made by one of several processes; a stream is read by this one alone."""
+    """Batches, each made by one of several processes; the main process alone reads a stream."""
 
     dataset: PlannedDataset
     workers: int = field(default=2, validator=validators.ge(1))
     ahead: int = field(default=4, validator=validators.ge(1))
-    """Batches made before they are asked for."""
+    """Number of batches that are made ahead."""
 
     @property
     def steps_per_epoch(self) -> int | None:
-        """Batches in an epoch; None where only reading to the end would tell."""
+        """Batches in an epoch; None if only reading to the end would tell."""
         return self.dataset.steps_per_epoch
 
     def batches(self, start: Position = START) -> Iterator[Batch]:
-        """Batches from `start` on, without end; an error comes when its batch's turn does."""
+        """Batches from `start` on, without end; an error is raised in the place of its batch."""
         with ProcessPoolExecutor(
             self.workers,
             mp_context=multiprocessing.get_context("spawn"),  # a fork would copy the SDK's threads
@@ -66,7 +66,7 @@ class RenderedByWorkers:
 
 
 def _submitted(pool: ProcessPoolExecutor, plans: Iterator[Any]) -> Iterator[Future[Batch]]:
-    """The batches on their way; a row that cannot be read is the last of them."""
+    """The futures of the batches; a row that cannot be read ends them."""
     try:
         for plan in plans:
             yield pool.submit(_make, plan)
@@ -76,7 +76,7 @@ def _submitted(pool: ProcessPoolExecutor, plans: Iterator[Any]) -> Iterator[Futu
         yield failed
 
 
-_MAKERS: list[Callable[[Any], Batch]] = []  # of a worker process: the one it was started with
+_MAKERS: list[Callable[[Any], Batch]] = []  # in a worker process: the one that it was started with
 
 
 def _begin(make: Callable[[Any], Batch]) -> None:

@@ -1,23 +1,27 @@
-"""Rows of other tasks: two answers of which one is preferred, and problems to solve.
+"""Preference pairs: a prompt and two responses, of which the first is preferred.
 
     explicit prompt    {"prompt": text or messages, "chosen": ..., "rejected": ...}
     implicit prompt    {"chosen": messages, "rejected": messages}, both with the prompt in front
 
 A side is text, one message or messages. Sides that begin with the prompt are recognised by their
-first message, which is not the assistant's; what the two have in common is the prompt then, and a
-"prompt" beside them is not read.
+first message, which is not an assistant message. Then the prompt is what both begin with, and a
+`prompt` beside them is not read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
 
 from tinker_core import DataError, Message, Role, as_conversation
-from tinker_data.layouts.fields import Messages, side_of
+from tinker_data.layouts.fields import Messages, known_fields, messages_of
 from tinker_data.rows import NOWHERE, Place, RawRow, as_mapping
+
+KEYS = ("prompt", "chosen", "rejected")
+SCORES = ("score_chosen", "score_rejected")
+"""Keys without effect in a pair: it says which side is preferred, not by how much."""
 
 _MAY_FOLLOW: dict[Role, tuple[Role, ...]] = {
     "user": ("assistant",),
@@ -28,18 +32,18 @@ _MAY_FOLLOW: dict[Role, tuple[Role, ...]] = {
 
 @frozen(kw_only=True)
 class PreferencePair:
-    """Two ways to go on with a conversation, the first of them preferred."""
+    """Two responses to a prompt, the first of which is preferred."""
 
     prompt: tuple[Message, ...] = field(converter=as_conversation)
     chosen: tuple[Message, ...] = field(converter=as_conversation)
-    """What follows the prompt."""
+    """The preferred response: the messages behind the prompt."""
     rejected: tuple[Message, ...] = field(converter=as_conversation)
-    """What follows the prompt."""
+    """The other response: the messages behind the prompt."""
     place: Place = field(default=NOWHERE, eq=False)
 
 
 def check_pair(pair: PreferencePair) -> None:
-    """Raise DataError for sides that are the same, and where the roles do not alternate."""
+    """Raise DataError for equal sides, and for roles that do not alternate."""
     if pair.chosen == pair.rejected:
         raise DataError("both sides are the same: there is nothing to prefer", field="chosen")
     check_roles(pair.prompt, pair.chosen, "chosen")
@@ -47,7 +51,7 @@ def check_pair(pair: PreferencePair) -> None:
 
 
 def check_roles(prompt: Sequence[Message], response: Sequence[Message], side: str) -> None:
-    """Raise DataError unless user and assistant take turns and the response is the assistant's."""
+    """Raise DataError unless user and assistant alternate and an assistant message is last."""
     before: Role | None = None
     for i, message in enumerate((*prompt, *response)):
         in_prompt = i < len(prompt)
@@ -68,11 +72,11 @@ def check_roles(prompt: Sequence[Message], response: Sequence[Message], side: st
         raise DataError(f"ends with {response[-1].role}, not assistant", field=side)
 
 
-def read_pair(row: RawRow) -> PreferencePair:
-    """The pair in a row; raises DataError with the row's place for one that cannot be used."""
+def read_pair(row: RawRow, *, ignored_keys: Collection[str] = ()) -> PreferencePair:
+    """The pair in a row; raises DataError with the place for one that cannot be used."""
     value = as_mapping(row)
     try:
-        prompt, chosen, rejected = _sides(value)
+        prompt, chosen, rejected = _sides(known_fields(value, KEYS, (*SCORES, *ignored_keys)))
         pair = PreferencePair(prompt=prompt, chosen=chosen, rejected=rejected, place=row.place)
         check_pair(pair)
     except DataError as error:
@@ -81,13 +85,13 @@ def read_pair(row: RawRow) -> PreferencePair:
 
 
 def _sides(value: Mapping[str, Any]) -> tuple[Messages, Messages, Messages]:
-    chosen = side_of(value, "chosen", role="assistant")
-    rejected = side_of(value, "rejected", role="assistant")
+    chosen = messages_of(value, "chosen", role="assistant")
+    rejected = messages_of(value, "rejected", role="assistant")
     whole = [side[0].role != "assistant" for side in (chosen, rejected)]
     if whole[0] != whole[1]:
         raise DataError("one side has the prompt in front of it, the other has not", field="chosen")
     if not whole[0]:
-        return side_of(value, "prompt", role="user"), chosen, rejected
+        return messages_of(value, "prompt", role="user"), chosen, rejected
     if chosen == rejected:
         raise DataError("both sides are the same: there is nothing to prefer", field="chosen")
     common = _length_in_common(chosen, rejected)
@@ -100,6 +104,6 @@ def _sides(value: Mapping[str, Any]) -> tuple[Messages, Messages, Messages]:
 
 
 def _length_in_common(a: Messages, b: Messages) -> int:
-    """Number of messages in which both begin alike."""
+    """The number of equal messages at the beginning of both."""
     shorter = min(len(a), len(b))
     return next((i for i in range(shorter) if a[i] != b[i]), shorter)

@@ -1,7 +1,6 @@
-"""JSONL files by row number: an index of where lines begin, and the lines read when asked for.
+"""JSONL files with random access: an index of the lines, which are read when they are needed.
 
-The index takes 16 bytes a row, whatever the rows hold, so a file need not fit into memory and is
-shuffled in full all the same.
+The index has 16 bytes per row, so a file need not fit into memory and is still shuffled completely.
 """
 
 from __future__ import annotations
@@ -15,17 +14,18 @@ from numpy.typing import NDArray
 
 from tinker_core import DataError
 from tinker_data.rows import Place, RawRow
+from tinker_data.sources.fingerprint import Fingerprint, of_file
 
 
 @frozen(eq=False)
 class JsonlRows:
-    """The rows of a JSONL file; blank lines are none."""
+    """The rows of a JSONL file; blank lines are not rows."""
 
     path: Path
     offsets: NDArray[np.int64]
-    """Where each row begins, in bytes, shape (n,)."""
+    """The position of each row in bytes, shape (n,)."""
     lines: NDArray[np.int64]
-    """The number of each row's line, from 1, shape (n,)."""
+    """The number of the line of each row, from 1, shape (n,)."""
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -36,9 +36,13 @@ class JsonlRows:
             file.seek(int(self.offsets[index]))
             return RawRow(content=file.readline(), place=place)
 
+    def fingerprint(self) -> Fingerprint:
+        """Size, number of rows and SHA-256 of the file."""
+        return of_file(self.path, len(self))
+
 
 def open_jsonl(path: Path) -> JsonlRows:
-    """Index a JSONL file; raises DataError for a file that is not there or has no rows."""
+    """Index a JSONL file; raises DataError for a file that is missing or has no rows."""
     offsets, lines = array("q"), array("q")
     try:
         with path.open("rb") as file:

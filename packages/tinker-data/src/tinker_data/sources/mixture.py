@@ -1,7 +1,7 @@
-"""Several sources as one, drawn from in proportion to weights.
+"""Mixtures: several sources as one, from which rows are drawn in proportion to weights.
 
-Which source each row comes from is decided by the seed alone, so a mixture of streams is, row by
-row, the mixture of the same rows held in memory, and can be taken up anywhere.
+The seed alone decides which source each row comes from. A mixture of streams therefore has the same
+rows as the mixture of the same sources in memory, and it can be resumed at any row.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def mix(
 ) -> Subset | MixedStream:
     """Rows drawn from the sources in proportion to the weights, each source in its own order.
 
-    Gives a stream where any source is one, else rows in any order. With `all_exhausted` a source
-    that comes to its end begins anew, until every row of every source has come; with
-    `first_exhausted` the mixture ends where that would first happen.
+    The result is a stream if any source is one, else it has random access. With `all_exhausted`, a
+    source that ends starts again until every row of every source was drawn. With `first_exhausted`,
+    the mixture ends when a source would have to start again.
     """
     if len(weights) != len(sources) or not all(weight > 0 for weight in weights):
         raise ConfigError(f"{len(sources)} sources need as many weights above 0, not {weights}")
@@ -46,7 +46,7 @@ def mix(
 
 @frozen
 class MixedStream:
-    """Streams as one stream; each begins where it would be after the rows that came before."""
+    """A mixture of streams; each starts at the position that the rows before imply."""
 
     streams: tuple[RowStream, ...]
     shares: tuple[float, ...]
@@ -54,7 +54,7 @@ class MixedStream:
     until: Until = "all_exhausted"
 
     def read(self, start: int = 0) -> Iterator[RawRow]:
-        """The rows from `start` on; a stream that has begun anew is read once for its length."""
+        """The rows from `start` on; a stream that has started again is read once for its length."""
         which_ahead = draws(self.shares, self.seed)
         taken = [0] * len(self.streams)
         for _ in range(start):
@@ -69,26 +69,31 @@ class MixedStream:
             if self._is_over(readers):
                 return
 
+    @property
+    def parts(self) -> tuple[RowStream, ...]:
+        """The streams that are mixed."""
+        return self.streams
+
     def _is_over(self, readers: Sequence[_Reader]) -> bool:
         return self.until == "all_exhausted" and all(reader.is_over for reader in readers)
 
     def _was_over(self, readers: Sequence[_Reader]) -> bool:
-        return self.until == "first_exhausted" and any(reader.began_anew for reader in readers)
+        return self.until == "first_exhausted" and any(reader.started_again for reader in readers)
 
 
 @define(eq=False)
 class _Reader:
-    """A stream read round and round, one row ahead, so that its end is known when it comes."""
+    """A stream that starts again at its end; it is read one row ahead, to know its end."""
 
     stream: RowStream
     number: int
-    """Of the stream, for errors."""
+    """The number of the stream, for errors."""
     taken: int
-    """Rows that were taken before."""
+    """Rows drawn before."""
     is_over: bool = False
-    """Whether every row has been taken at least once."""
-    began_anew: bool = False
-    """Whether rows had been taken twice before."""
+    """Whether every row was drawn at least once."""
+    started_again: bool = False
+    """Whether rows were drawn twice before."""
     _rows: Iterator[RawRow] = field(init=False)
     _next: RawRow | None = field(init=False)
 
@@ -99,18 +104,18 @@ class _Reader:
             length = sum(1 for _ in self.stream.read())
             if length == 0:
                 raise DataError(f"source {self.number} of the mixture is empty")
-            self.began_anew = self.taken > length
-            self._begin_anew(self.taken % length)
+            self.started_again = self.taken > length
+            self._start_again(self.taken % length)
 
     def take(self) -> RawRow:
         """The next row."""
         assert self._next is not None
         row, self._next = self._next, next(self._rows, None)
         if self._next is None:
-            self._begin_anew(0)
+            self._start_again(0)
         return row
 
-    def _begin_anew(self, start: int) -> None:
+    def _start_again(self, start: int) -> None:
         self.is_over = True
         self._rows = self.stream.read(start)
         self._next = next(self._rows, None)
@@ -118,13 +123,18 @@ class _Reader:
 
 @frozen
 class RowsStream:
-    """Rows with an index, read from front to back."""
+    """Rows with random access as a stream."""
 
     rows: Rows[RawRow]
 
     def read(self, start: int = 0) -> Iterator[RawRow]:
         """The rows from `start` on."""
         return (self.rows[index] for index in range(start, len(self.rows)))
+
+    @property
+    def parts(self) -> tuple[Rows[RawRow], ...]:
+        """The rows that are streamed."""
+        return (self.rows,)
 
 
 def _as_stream(source: Source) -> RowStream:
@@ -137,12 +147,17 @@ class Concatenated:
 
     sources: tuple[Rows[Any], ...]
     ends: NDArray[np.int64]
-    """Number of the first row behind each source, shape (sources,)."""
+    """The number of the first row behind each source, shape (sources,)."""
 
     @classmethod
     def of(cls, sources: Sequence[Rows[Any]]) -> Concatenated:
-        """All rows of the sources in their order."""
+        """All rows of the sources, one source after the other."""
         return cls(tuple(sources), np.cumsum([len(source) for source in sources]))
+
+    @property
+    def parts(self) -> tuple[Rows[Any], ...]:
+        """The sources."""
+        return self.sources
 
     def __len__(self) -> int:
         return int(self.ends[-1])
@@ -154,7 +169,7 @@ class Concatenated:
 
 
 def draws(shares: Sequence[float], seed: int) -> Iterator[int]:
-    """The number of the source that each row of a mixture comes from, without end."""
+    """The number of the source of each row of a mixture, without end."""
     return chain.from_iterable(chunk.tolist() for chunk in _draws(shares, seed))
 
 
@@ -182,7 +197,7 @@ def _mix_rows(
 def _drawn(
     lengths: NDArray[np.int64], shares: Sequence[float], seed: int, until: Until
 ) -> NDArray[np.int64]:
-    """Which source each row of the mixture comes from."""
+    """The number of the source of each row of the mixture."""
     drawn = np.empty(0, dtype=np.int64)
     for chunk in _draws(shares, seed):
         drawn = np.concatenate([drawn, chunk])

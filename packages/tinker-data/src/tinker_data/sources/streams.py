@@ -12,13 +12,15 @@ from typing import Any, Protocol, runtime_checkable
 import zstandard
 from attrs import frozen
 
-from tinker_core import DataError
+from tinker_core import ConfigError, DataError
 from tinker_data.rows import Place, RawRow
+from tinker_data.sources.arrow import clean_row, without_nulls
+from tinker_data.sources.fingerprint import Fingerprint, of_file
 
 
 @runtime_checkable
 class RowStream(Protocol):
-    """Rows from front to back, as often as one likes."""
+    """Rows that are read from front to back, any number of times."""
 
     def read(self, start: int = 0) -> Iterator[RawRow]:
         """The rows from number `start` (from 0) on."""
@@ -27,12 +29,12 @@ class RowStream(Protocol):
 
 @frozen
 class JsonlStream:
-    """A JSONL file, compressed or not, read line by line; blank lines are no rows."""
+    """A JSONL file, compressed or not, read line by line; blank lines are not rows."""
 
     path: Path
 
     def read(self, start: int = 0) -> Iterator[RawRow]:
-        """The rows from `start` on; those before it are read over, not parsed."""
+        """The rows from `start` on; earlier ones are skipped without parsing."""
         try:
             lines = enumerate(_lines(self.path), start=1)
             rows = ((number, line) for number, line in lines if line.strip())
@@ -42,6 +44,10 @@ class JsonlStream:
         except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
             raise DataError(f"cannot be read: {error}", file=self.path) from error
 
+    def fingerprint(self) -> Fingerprint:
+        """Size and SHA-256 of the file."""
+        return of_file(self.path)
+
 
 @frozen
 class ParquetStream:
@@ -50,9 +56,8 @@ class ParquetStream:
     path: Path
 
     def read(self, start: int = 0) -> Iterator[RawRow]:
-        """The rows from `start` on; row groups before it are not read at all."""
-        from pyarrow import ArrowException, parquet
-
+        """The rows from `start` on; earlier row groups are not read."""
+        parquet, arrow = _pyarrow(self.path)
         try:
             with parquet.ParquetFile(self.path) as file:
                 for group in range(file.num_row_groups):
@@ -62,20 +67,30 @@ class ParquetStream:
                         continue
                     yield from self._group(file, group, start)
                     start = 0
-        except (OSError, ArrowException) as error:
+        except (OSError, arrow.ArrowException) as error:
             raise DataError(f"cannot be read: {error}", file=self.path) from error
+
+    def fingerprint(self) -> Fingerprint:
+        """Size, number of rows and SHA-256 of the file."""
+        parquet, arrow = _pyarrow(self.path)
+        try:
+            with parquet.ParquetFile(self.path) as file:
+                num_rows = file.metadata.num_rows
+        except (OSError, arrow.ArrowException) as error:
+            raise DataError(f"cannot be read: {error}", file=self.path) from error
+        return of_file(self.path, num_rows)
 
     def _group(self, file: Any, group: int, start: int) -> Iterator[RawRow]:
         first = sum(file.metadata.row_group(i).num_rows for i in range(group))
         for i, value in enumerate(file.read_row_group(group).to_pylist()):
             if i >= start:
                 place = Place(file=str(self.path), row=first + i + 1)
-                yield RawRow(content=without_none(value), place=place)
+                yield RawRow(content=without_nulls(value), place=place)
 
 
 @frozen
 class IterableStream:
-    """Anything that can be iterated over again; what can `skip`, as datasets can, is told to."""
+    """Anything that can be iterated over more than once; `skip` is used if there is one."""
 
     rows: Iterable[Any]
     name: str = "data"
@@ -85,14 +100,22 @@ class IterableStream:
         skip = getattr(self.rows, "skip", None)
         rows = islice(self.rows, start, None) if skip is None else skip(start)
         for number, value in enumerate(rows, start=start + 1):
-            yield RawRow(content=without_none(value), place=Place(file=self.name, row=number))
+            place = Place(file=self.name, row=number)
+            yield RawRow(content=clean_row(value, self.rows), place=place)
+
+    def fingerprint(self) -> Fingerprint:
+        """The fingerprint that the dataset itself has, if any."""
+        return Fingerprint(name=self.name, digest=getattr(self.rows, "_fingerprint", None))
 
 
-def without_none(value: Any) -> Any:
-    """The value without keys whose value is None: tables give every row the keys of any."""
-    if isinstance(value, dict):
-        return {key: without_none(item) for key, item in value.items() if item is not None}
-    return [without_none(item) for item in value] if isinstance(value, list) else value
+def _pyarrow(path: Path) -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        problem = f"{path}: reading Parquet needs `pip install tinker-data[parquet]`"
+        raise ConfigError(problem) from error
+    return parquet, pyarrow
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -104,7 +127,7 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def _zstd_lines(path: Path) -> Iterator[bytes]:
-    """Raises EOFError for a file that was cut off, unlike the library's own reader."""
+    """The lines of a file. Raises EOFError for one that was cut off; zstandard's reader does not."""
     frame = None
     rest = b""
     with path.open("rb") as file:

@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from tinker_core import Comparison, DataError, as_conversation
 from tinker_data import Place, PreferencePair, RawRow, check_roles, read_pair
-from tinker_data.layouts.fields import Messages, side_of
+from tinker_data.layouts.fields import Messages, messages_of
 from tinker_data.rows import NOWHERE, as_mapping
 
 
@@ -47,8 +47,8 @@ def read_judged(row: RawRow) -> JudgedResponse:
         if not isinstance(value.get("label"), bool):
             raise DataError(f"must be true or false, not {value.get('label')!r:.80}", field="label")
         return JudgedResponse(
-            prompt=side_of(value, "prompt", role="user"),
-            response=side_of(value, "completion", role="assistant"),
+            prompt=messages_of(value, "prompt", role="user"),
+            response=messages_of(value, "completion", role="assistant"),
             desirable=value["label"],
             place=row.place,
         )

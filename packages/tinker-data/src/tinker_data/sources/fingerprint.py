@@ -1,0 +1,91 @@
+"""Fingerprints of sources, by which a resumed run notices that its data changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from attrs import asdict, fields, frozen
+
+from tinker_core import DataError
+from tinker_core.strict_json import JsonError, to_json
+
+_CHUNK = 1 << 20
+
+
+@frozen(kw_only=True)
+class Fingerprint:
+    """What is known of the content of a source. None is unknown and is not compared."""
+
+    name: str
+    num_bytes: int | None = None
+    num_rows: int | None = None
+    digest: str | None = None
+    """SHA-256 of the content, or the fingerprint that the source itself has."""
+
+
+@runtime_checkable
+class Fingerprinted(Protocol):
+    """A source that knows its fingerprint."""
+
+    def fingerprint(self) -> Fingerprint:
+        """The fingerprint of the content at this moment."""
+        ...
+
+
+def of_file(path: Path, num_rows: int | None = None) -> Fingerprint:
+    """The fingerprint of a file. Raises DataError for one that cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+            num_bytes = file.tell()
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", file=path) from error
+    return Fingerprint(
+        name=str(path), num_bytes=num_bytes, num_rows=num_rows, digest=digest.hexdigest()
+    )
+
+
+def of_values(values: Iterable[Any], name: str) -> Fingerprint:
+    """The fingerprint of values in memory; values that are not JSON count by their `repr`."""
+    digest, num_rows = hashlib.sha256(), 0
+    for value in values:
+        try:
+            text = to_json(value)
+        except JsonError:
+            text = repr(value)
+        digest.update(text.encode("utf-8", "replace") + b"\n")
+        num_rows += 1
+    return Fingerprint(name=name, num_rows=num_rows, digest=digest.hexdigest())
+
+
+def fingerprints(source: object) -> tuple[Fingerprint, ...]:
+    """The fingerprints of a source, or of the sources that it consists of."""
+    parts = getattr(source, "parts", None)
+    if parts is not None:
+        return tuple(each for part in parts for each in fingerprints(part))
+    return (source.fingerprint(),) if isinstance(source, Fingerprinted) else ()
+
+
+def changes(before: Sequence[Fingerprint], now: Sequence[Fingerprint]) -> list[str]:
+    """What differs between the sources of a run and those of its resumption, one line each."""
+    old, new = ({each.name: each for each in side} for side in (before, now))
+    lines = [f"{name} is no longer used" for name in old if name not in new]
+    lines += [f"{name} was not used before" for name in new if name not in old]
+    for name in (name for name in old if name in new):
+        was, is_ = asdict(old[name]), asdict(new[name])
+        differing = [
+            f"{each.name} was {_short(was[each.name])} and is {_short(is_[each.name])}"
+            for each in fields(Fingerprint)
+            if None not in (was[each.name], is_[each.name]) and was[each.name] != is_[each.name]
+        ]
+        lines += [f"{name}: {', '.join(differing)}"] if differing else []
+    return lines
+
+
+def _short(value: object) -> str:
+    return f"{value:.12}..." if isinstance(value, str) and len(value) > 15 else str(value)
