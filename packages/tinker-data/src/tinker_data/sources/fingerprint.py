@@ -12,6 +12,8 @@ from attrs import asdict, fields, frozen
 from tinker_core import DataError
 from tinker_core.strict_json import JsonError, to_json
 
+SAMPLE = 1000
+"""Rows that stand for a source that is not a file."""
 _CHUNK = 1 << 20
 
 
@@ -23,7 +25,7 @@ class Fingerprint:
     num_bytes: int | None = None
     num_rows: int | None = None
     digest: str | None = None
-    """SHA-256 of the content, or the fingerprint that the source itself has."""
+    """SHA-256 of a file, or of a sample of the rows of another source."""
 
 
 @runtime_checkable

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import zstandard
-from attrs import frozen
+from attrs import evolve, frozen
 
 from tinker_core import ConfigError, DataError
 from tinker_data.rows import Place, RawRow
 from tinker_data.sources.arrow import clean_row, without_nulls
-from tinker_data.sources.fingerprint import Fingerprint, of_file
+from tinker_data.sources.fingerprint import SAMPLE, Fingerprint, of_file, of_values
 
 
 @runtime_checkable
@@ -104,8 +104,9 @@ class IterableStream:
             yield RawRow(content=clean_row(value, self.rows), place=place)
 
     def fingerprint(self) -> Fingerprint:
-        """The fingerprint that the dataset itself has, if any."""
-        return Fingerprint(name=self.name, digest=getattr(self.rows, "_fingerprint", None))
+        """The SHA-256 of the first rows; the number of rows is unknown."""
+        first = [row.content for row in islice(self.read(), SAMPLE)]
+        return evolve(of_values(first, self.name), num_rows=None)
 
 
 def _pyarrow(path: Path) -> tuple[Any, Any]:
@@ -127,7 +128,7 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def _zstd_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file. Raises EOFError for one that was cut off; zstandard's reader does not."""
+    """The lines of a file. Raises EOFError for one that was cut off; zstandard's own does not."""
     frame = None
     rest = b""
     with path.open("rb") as file:
