@@ -59,8 +59,8 @@ class Over(MessageEnv):
         raise AssertionError("there is no turn")
 
 
-def play(builder: Any, sampler: Any, **more: Any) -> TrajectoryGroup:
-    policy = EngineTokenCompleter(sampler, Sampling(max_tokens=40))
+def play(builder: Any, sampler: Any, max_tokens: int = 40, **more: Any) -> TrajectoryGroup:
+    policy = EngineTokenCompleter(sampler, Sampling(max_tokens=max_tokens))
     return asyncio.run(run_group(policy, builder, RolloutConfig(**more), (0,)))
 
 
@@ -294,5 +294,5 @@ def test_calls_are_parsed_with_the_tools_of_the_prompt(renderer: Any, speak: Any
     said = f"<think>\n\n</think>\n\n<tool_call>\n{call}\n</tool_call>"
     env = LooksUp()
     qwen3_5 = get_renderer("qwen3_5", renderer.tokenizer)
-    play(alone(lambda: as_token_env(env, qwen3_5)), speak([said]))
+    play(alone(lambda: as_token_env(env, qwen3_5)), speak([said]), max_tokens=200)
     assert env.called == ['{"code": "007"}']
