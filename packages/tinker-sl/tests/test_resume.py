@@ -8,7 +8,7 @@ import os
 import pytest
 
 from tinker_core import RunDirectoryError
-from tinker_train import Adam, check_run_directory, hold_run
+from tinker_train import Adam, check_run_directory, lock_run
 from tinker_train.testing import ResumeTests, comparable_rows
 
 
@@ -28,6 +28,6 @@ def test_a_run_of_another_config_is_not_resumed(make_config, run_on_double):
 def test_a_run_that_another_process_works_on_is_left_alone(make_config, run_on_double):
     run_on_double(make_config())
     before = comparable_rows(make_config().run_dir)
-    with hold_run(make_config().run_dir), pytest.raises(RunDirectoryError, match="in use"):
+    with lock_run(make_config().run_dir), pytest.raises(RunDirectoryError, match="in use"):
         run_on_double(make_config())
     assert comparable_rows(make_config().run_dir) == before

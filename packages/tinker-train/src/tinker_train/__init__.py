@@ -1,4 +1,4 @@
-"""The verbs every post-training loop shares: connect, step, checkpoint, resume, report."""
+"""What training loops share: engine, steps, checkpoints, resume, metrics, report."""
 
 from tinker_core.engine.errors import engine_errors
 from tinker_train.checkpoint.record import CheckpointRecord, last_checkpoint, read_checkpoints
@@ -53,7 +53,7 @@ from tinker_train.report.page import write_report
 from tinker_train.run.config import RunConfig
 from tinker_train.run.description import create_run, read_description, read_run_config
 from tinker_train.run.directory import RunDirectory
-from tinker_train.run.lock import hold_run
+from tinker_train.run.lock import lock_run
 from tinker_train.run.open import Existing, Run, check_run_directory, open_run
 from tinker_train.run.result import TrainResult
 from tinker_train.run.rewind import rewind
@@ -117,11 +117,11 @@ __all__ = [
     "gather",
     "get_lora_param_count",
     "get_lr",
-    "hold_run",
     "is_due",
     "last_checkpoint",
     "last_values",
     "load_training_client",
+    "lock_run",
     "logtree",
     "loop_state",
     "lr_multiplier",

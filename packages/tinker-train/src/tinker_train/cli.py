@@ -1,4 +1,4 @@
-"""The `tinker-train` command: looks at runs, of whatever algorithm."""
+"""The `tinker-train` command: inspect runs of any algorithm."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _SHOWN = ("test/nll", "train/nll", "train/reward", "test/reward", "test/accuracy
 
 @frozen(kw_only=True)
 class Report:
-    """Write one HTML page about one run or several."""
+    """Write an HTML report of one or several runs."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
-    """The runs' folders."""
+    """Run directories."""
     to: Path | None = None
-    """Where to; without it, report.html in the first run's folder."""
+    """File to write; absent: report.html in the first run directory."""
 
     def __call__(self) -> None:
         to = self.to
@@ -39,7 +39,7 @@ class Report:
 
 @frozen(kw_only=True)
 class Runs:
-    """List the runs in a folder: state, step, last metrics."""
+    """List the runs in a folder with state, step and last metrics."""
 
     folder: tyro.conf.Positional[Path] = Path()
 
@@ -64,17 +64,17 @@ class Runs:
 
 @frozen(kw_only=True)
 class Trace:
-    """Turn a run's trace.jsonl into a file that ui.perfetto.dev opens."""
+    """Convert the trace of a run to a file that ui.perfetto.dev opens."""
 
     run: tyro.conf.Positional[Path]
-    """The run's folder."""
+    """Run directory."""
     to: Path = Path("trace.json")
-    """Where to."""
+    """File to write."""
 
     def __call__(self) -> None:
         file = RunDirectory(self.run).trace_file
         if not file.exists():
-            raise RunDirectoryError(f"{file} is not there: the run was not traced")
+            raise RunDirectoryError(f"{file} does not exist: the run was not traced")
         write_perfetto(file, self.to)
         print(self.to)
 

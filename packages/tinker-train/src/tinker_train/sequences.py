@@ -1,4 +1,4 @@
-"""Small helpers that every loop wants."""
+"""Helpers for sequences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def safezip(*sequences: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """The sequences side by side; raises ValueError, which says the lengths, where they differ."""
+    """`zip` to a list; raises ValueError with the lengths if they differ."""
     lengths = [len(sequence) for sequence in sequences]
     if len(set(lengths)) > 1:
         raise ValueError(f"sequences of different lengths: {lengths}")
@@ -18,14 +18,14 @@ def safezip(*sequences: Sequence[Any]) -> list[tuple[Any, ...]]:
 
 
 def split_list(items: Sequence[T], parts: int) -> list[list[T]]:
-    """The items in so many runs of neighbours, whose lengths differ by one at most."""
+    """Split into `parts` consecutive lists whose lengths differ by one at most."""
     if parts < 1:
-        raise ValueError(f"a list is split into one part at least, not {parts}")
+        raise ValueError(f"parts must be at least 1, not {parts}")
     ends = [round(i * len(items) / parts) for i in range(parts + 1)]
     return [list(items[a:b]) for a, b in pairwise(ends)]
 
 
 def all_same(items: Iterable[Any]) -> bool:
-    """Whether no two items differ; so it is with none."""
+    """True if all items are equal; also for no items."""
     found = list(items)
     return all(item == found[0] for item in found)

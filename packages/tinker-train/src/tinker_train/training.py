@@ -22,7 +22,7 @@ from tinker_train.report.page import write_report
 from tinker_train.run.config import RunConfig
 from tinker_train.run.description import read_run_config
 from tinker_train.run.directory import RunDirectory
-from tinker_train.run.lock import hold_run
+from tinker_train.run.lock import lock_run
 from tinker_train.run.open import Existing, Run, check_run_directory, open_run
 from tinker_train.run.result import TrainResult
 
@@ -115,7 +115,7 @@ async def training_run(
     written at its end. Call `check_run_directory` first. Raises RunDirectoryError if another
     process trains in the run directory, and EngineError for a model that cannot be had.
     """
-    with hold_run(config.run_dir):
+    with lock_run(config.run_dir):
         training = await _training_client(engine.service, config)
         with open_run(
             config.run_dir,

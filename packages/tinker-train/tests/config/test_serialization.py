@@ -148,7 +148,7 @@ def test_a_file_that_a_person_wrote_needs_no_class_names(tmp_path):
     [
         ("adam = {learning_rate = -1}", r"config.toml: .*learning_rate.* must be > 0"),
         ("x = ", "config.toml cannot be read"),
-        ('every = "sometimes"', "config.toml: .*not 'sometimes'"),
+        ('every = "sometimes"', "config.toml: .*invalid cadence 'sometimes'"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named(tmp_path, text, problem):

@@ -189,7 +189,7 @@ def test_an_error_of_somebody_else_s_code_stays_what_it_is():
 def test_an_engine_that_dies_takes_the_waiting_with_it(make_engine):
     lives = iter([True, False])
     engine = make_engine(lives=lambda: next(lives))
-    with pytest.raises(EngineError, match="the double, has died; what was saved can be resumed"):
+    with pytest.raises(EngineError, match="the double, has died; resume the run from its last checkpoint"):
         asyncio.run(while_engine_lives(engine, asyncio.sleep(60)))
 
 

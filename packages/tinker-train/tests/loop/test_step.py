@@ -86,6 +86,6 @@ def test_betas_outside_their_range_are_refused(betas):
 def test_weights_and_logprobs_of_different_lengths_are_an_error(training):
     long, short = datum([1, 2, 3], [0, 1, 1]), datum([1, 2], [0, 1])
     outputs = training.forward([long], "cross_entropy").result()
-    with pytest.raises(ValueError, match=r"weights \(1,\), but logprobs \(2,\)"):
+    with pytest.raises(ValueError, match=r"weights have shape \(1,\), logprobs \(2,\)"):
         weighted_nll([short], outputs)
     assert np.isfinite(weighted_nll([long], outputs).total)

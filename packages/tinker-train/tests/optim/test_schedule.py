@@ -51,5 +51,5 @@ def test_a_run_whose_length_nobody_knows_takes_a_constant_schedule_alone():
 def test_a_warm_up_as_long_as_the_run_and_a_step_beyond_it_are_errors():
     with pytest.raises(ConfigError, match="4 warm-up steps do not fit into 4 steps"):
         lr_multiplier(Linear(warmup_steps=4), 0, 4)
-    with pytest.raises(ConfigError, match="step 4 is not one of a run of 4 steps"):
+    with pytest.raises(ConfigError, match="step 4 is outside a run of 4 steps"):
         lr_multiplier(Linear(), 4, 4)

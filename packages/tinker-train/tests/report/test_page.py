@@ -114,7 +114,7 @@ def test_runs_are_found_below_a_folder(make_run, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text("{}")  # a model's, and no run
     assert find_runs(tmp_path) == [one.path, two.path]
-    with pytest.raises(RunDirectoryError, match="is no folder"):
+    with pytest.raises(RunDirectoryError, match="is not a folder"):
         find_runs(tmp_path / "none")
 
 

@@ -1,1 +1,1 @@
-"""The way to an engine, for every package that needs one: its address, and its errors."""
+"""Finding an engine: its address, the local engine, proxies, and errors of the SDK."""

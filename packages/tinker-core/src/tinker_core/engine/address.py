@@ -1,8 +1,8 @@
-"""The address of an engine: hosted, at an address of the user's, or the local one, started here.
+"""The address of an engine: the hosted service, a server at an address, or the local engine.
 
-TINKER_BASE_URL set    whatever Tinker server answers there, with TINKER_API_KEY as its key
+TINKER_BASE_URL set    the Tinker server at that address, with TINKER_API_KEY as its key
 TINKER_API_KEY set     the hosted service
-neither                the local engine, found through the entry-point group `tinker.engines`
+neither                the local engine, found by the entry-point group `tinker.engines`
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from tinker_core.engine.local_engine import start_local
 from tinker_core.engine.proxy import LOOPBACK, no_proxy_for, proxy
 from tinker_core.errors import EngineError
 
-_NO_KEY = "tml-none"  # the SDK sends nothing without a key of this shape; a server may ignore it
+_NO_KEY = "tml-none"  # the SDK sends nothing without a key of this form
 
 
 @frozen(kw_only=True)
 class EngineAddress:
-    """Where an engine answers, and what to tell the user about it."""
+    """The address and the key of an engine."""
 
     base_url: str | None
-    """None: the hosted service's."""
+    """None for the hosted service."""
     api_key: str = field(repr=False)
     kind: Literal["hosted", "base_url", "local"]
     description: str
-    """One line: which engine it is, and why this one."""
+    """One line: which engine it is, and why it was chosen."""
 
 
 @contextmanager
 def find_engine(home: Path | None = None) -> Iterator[EngineAddress]:
-    """Find an engine by the environment; start the local one, and end it with the block.
+    """Find the engine that the environment names; a local engine is started for the block.
 
-    `home` is where a local engine keeps its checkpoints. Raises EngineError when there is no
-    engine, and when nothing listens at TINKER_BASE_URL.
+    `home` is the folder in which a local engine keeps its checkpoints. Raises EngineError if there
+    is no engine, and if nothing listens at TINKER_BASE_URL.
     """
     base_url = os.environ.get("TINKER_BASE_URL", "").strip()
     key = os.environ.get("TINKER_API_KEY", "").strip()
@@ -63,7 +63,7 @@ def find_engine(home: Path | None = None) -> Iterator[EngineAddress]:
 
 
 def _check_address(base_url: str) -> None:
-    """The SDK tries an address that is dead for minutes; find out at once."""
+    """Raise EngineError for a dead address at once; the SDK would retry it for minutes."""
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise EngineError(f"TINKER_BASE_URL={base_url!r} is not an http address")

@@ -1,4 +1,4 @@
-"""What the SDK raises, as an EngineError."""
+"""Errors of the SDK as EngineError."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tinker_core.errors import EngineError
 
 @contextmanager
 def engine_errors(doing: str) -> Iterator[None]:
-    """Turn what the SDK raises inside into an EngineError that begins with what was being done."""
+    """Turn errors of the SDK in the block into EngineError, with `doing` in front."""
     try:
         yield
     except Exception as error:
@@ -23,6 +23,6 @@ def engine_errors(doing: str) -> Iterator[None]:
 
 
 def _is_raised_by_the_sdk(error: Exception) -> bool:
-    """Not all that it raises is a TinkerError: a future that the engine lost is a ValueError."""
+    """True for errors raised in SDK code, such as the ValueError for a future that was lost."""
     *_, (frame, _) = walk_tb(error.__traceback__)
     return str(frame.f_globals.get("__name__")).startswith("tinker.")

@@ -1,4 +1,4 @@
-"""The engine on this machine, found through an entry point and started for the block."""
+"""The local engine: found by its entry point, started for a block of code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENGINES = "tinker.engines"
 
 
 class LocalEngine(Protocol):
-    """What an entry point of the group `tinker.engines` starts; a context manager besides."""
+    """The engine that an entry point of the group `tinker.engines` starts; a context manager."""
 
     base_url: str
     api_key: str
@@ -25,6 +25,7 @@ class LocalEngine(Protocol):
 
 
 def start_local(stack: ExitStack, home: Path | None) -> tuple[str, LocalEngine]:
+    """Start the installed local engine until the stack closes; returns its name and the engine."""
     found: tuple[EntryPoint, ...] = tuple(entry_points(group=ENGINES))
     if not found:
         raise EngineError(
@@ -40,11 +41,12 @@ def start_local(stack: ExitStack, home: Path | None) -> tuple[str, LocalEngine]:
 
 
 def listens(base_url: str) -> bool:
+    """False if the connection is refused; a busy server counts as listening."""
     parts = urlsplit(base_url)
     try:
         socket.create_connection((str(parts.hostname), int(parts.port or 80)), timeout=10).close()
     except ConnectionRefusedError:
         return False
     except OSError:
-        pass  # it is busy
+        pass
     return True

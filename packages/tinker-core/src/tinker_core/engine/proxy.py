@@ -1,4 +1,4 @@
-"""Proxies of the environment, kept off loopback."""
+"""Proxies from the environment, and loopback addresses that must not go through them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def proxy() -> str | None:
+    """A proxy that the environment names, if there is one."""
     names = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
     return next((os.environ[name] for name in names if os.environ.get(name)), None)
 
 
 @contextmanager
 def no_proxy_for(base_url: str) -> Iterator[None]:
-    """Keep a proxy off loopback: the SDK would send even that through it, and hang."""
+    """Exempt loopback from proxies for the block: the SDK would send it through them and hang."""
     if urlsplit(base_url).hostname not in LOOPBACK or not proxy():
         yield
         return

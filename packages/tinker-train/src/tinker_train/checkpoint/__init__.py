@@ -1,1 +1,1 @@
-"""Checkpoints: save, record, find and delete them."""
+"""Checkpoints: settings, saving, records and retention."""

@@ -1,7 +1,7 @@
-"""Checkpoints: saved while training goes on, written down when they are whole, found again.
+"""Records of checkpoints in `checkpoints.jsonl`.
 
-A record names the optimizer steps that its state contains, no more and no fewer, and what a loop
-needs to go on: the position in the data, tokens and seconds so far.
+A record holds the number of optimizer steps in its state, and what a loop needs to resume: the data
+position, tokens and seconds.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ class CheckpointRecord:
     progress: Progress
     """Steps, tokens and seconds that the state contains."""
     position: Mapping[str, int] = field(factory=dict)
-    """Where the data goes on."""
+    """Data position of the next step."""
     state_path: str | None = None
-    """Weights and optimizer, to go on training from; a `tinker://` path."""
+    """Weights and optimizer state, to resume training; a `tinker://` path."""
     sampler_path: str | None = None
     """Weights to sample from; a `tinker://` path."""
     final: bool = False
-    """Whether the run was complete with it."""
+    """Whether it is the last checkpoint of a complete run."""
     time: float = field(factory=time.time)
-    """When it was submitted, in seconds since 1970."""
+    """Time of its submission, in seconds since 1970."""
     version: int = field(default=_VERSION, validator=validators.in_([_VERSION]))
 
     @property
     def step(self) -> int:
-        """Optimizer steps that the state contains."""
+        """Optimizer steps in the state."""
         return self.progress.step
 
 
 def read_checkpoints(file: Path) -> list[CheckpointRecord]:
-    """All records, oldest first; raises CheckpointError for one that this version cannot read."""
+    """All records, oldest first; raises CheckpointError for an unreadable one."""
     return [_record(row, file, number) for number, row in enumerate(read_rows(file), start=1)]
 
 
 def last_checkpoint(file: Path) -> CheckpointRecord | None:
-    """The newest record that training can go on from."""
+    """The newest record with a state to resume from; None if there is none."""
     with_state = [record for record in read_checkpoints(file) if record.state_path is not None]
     return with_state[-1] if with_state else None
 
@@ -63,4 +63,5 @@ def _record(row: Mapping[str, Any], file: Path, number: int) -> CheckpointRecord
     try:
         return cattrs.structure(row, CheckpointRecord)
     except (cattrs.BaseValidationError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{file}:{number}: not a checkpoint of this version") from error
+        problem = f"{file}:{number}: not a checkpoint record of version {_VERSION}"
+        raise CheckpointError(problem) from error

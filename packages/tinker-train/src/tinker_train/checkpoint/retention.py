@@ -1,4 +1,4 @@
-"""Deleting old checkpoints."""
+"""Retention: deleting old checkpoints."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ logger = logging.getLogger(__name__)
 
 
 async def delete_old(file: Path, keep: int, delete: DeleteCheckpoint) -> None:
-    """Delete all but the newest `keep` of the checkpoints that serve for nothing but a resume.
+    """Delete all but the newest `keep` of the checkpoints that only serve to resume.
 
-    A record goes before its checkpoint does, so that none names what is not there. A checkpoint
-    that cannot be deleted is left where it is, with a warning.
+    The record is removed before the checkpoint, so no record names a missing checkpoint. A
+    checkpoint that cannot be deleted is left in place with a warning.
     """
-    passing = [r for r in read_checkpoints(file) if not r.final and r.sampler_path is None]
-    old = {record.state_path for record in passing[:-keep] if record.state_path is not None}
+    resumable = [r for r in read_checkpoints(file) if not r.final and r.sampler_path is None]
+    old = {record.state_path for record in resumable[:-keep] if record.state_path is not None}
     if old:
         keep_rows(file, lambda row: row.get("state_path") not in old)
     for path in sorted(old):

@@ -1,4 +1,4 @@
-"""Saving a checkpoint: submitted while training goes on, recorded when it is whole."""
+"""Saving checkpoints: submitted without waiting, recorded once the engine has saved."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tinker_train.files import append_row
 
 @frozen(kw_only=True)
 class SubmittedCheckpoint:
-    """A checkpoint that the engine has been asked for; its record lacks the paths still."""
+    """A checkpoint whose save is submitted; its record has no paths yet."""
 
     record: CheckpointRecord
     state: tinker.APIFuture[types.SaveWeightsResponse] | None
@@ -31,7 +31,7 @@ def submit_checkpoint(
     sampler: bool = False,
     ttl_seconds: int | None = None,
 ) -> SubmittedCheckpoint:
-    """Ask for a save of the model as the calls submitted so far leave it, and return at once."""
+    """Submit a save of the model after all calls submitted so far, and return at once."""
     return SubmittedCheckpoint(
         record=record,
         state=training.save_state(record.name, ttl_seconds=ttl_seconds) if state else None,
@@ -42,7 +42,7 @@ def submit_checkpoint(
 
 
 async def finish_checkpoint(checkpoint: SubmittedCheckpoint, file: Path) -> CheckpointRecord:
-    """Wait until the engine has saved, and only then add the record to the file."""
+    """Wait until the engine has saved, then append the record to the file; returns it."""
     record = checkpoint.record
     with engine_errors(f"save of checkpoint {record.name}"):
         if checkpoint.state is not None:

@@ -1,1 +1,1 @@
-"""Configs: cadences, and configs as JSON and TOML."""
+"""Pieces of configs: cadences, and conversion to and from JSON and TOML."""

@@ -1,4 +1,4 @@
-"""When something recurring is due: every so many steps, tokens or seconds, or never."""
+"""Cadences: when evaluations and checkpoints are due, by steps, tokens or seconds."""
 
 from __future__ import annotations
 
@@ -13,40 +13,43 @@ from tinker_core import ConfigError
 
 @frozen(kw_only=True)
 class Every:
-    """Every so many optimizer steps."""
+    """Every n optimizer steps."""
 
     steps: int = field(validator=validators.gt(0))
-    """Number of optimizer steps between two times."""
+    """Optimizer steps from one time to the next."""
 
 
 @frozen(kw_only=True)
 class EveryTokens:
-    """Every so many tokens sent to training."""
+    """Every n tokens that are trained on."""
 
     tokens: int = field(validator=validators.gt(0))
-    """Number of tokens between two times."""
+    """Tokens from one time to the next."""
 
 
 @frozen(kw_only=True)
 class EverySeconds:
-    """Every so many seconds of training; not the same steps when a run is done again."""
+    """Every n seconds of training. A repeated run is due at other steps."""
 
     seconds: float = field(validator=validators.gt(0.0))
-    """Seconds between two times."""
+    """Seconds from one time to the next."""
 
 
 @frozen(kw_only=True)
 class Never:
-    """Not at all."""
+    """Never due."""
 
 
 def parse_cadence(text: str) -> Every | EveryTokens | EverySeconds | Never:
-    """A cadence as people write it: `20`, `20 steps`, `1e6 tokens`, `600 seconds`, `never`."""
+    """Parse a cadence: `20`, `20 steps`, `1e6 tokens`, `600 seconds` or `never`.
+
+    Raises ConfigError for other text.
+    """
     if text.strip() == "never":
         return Never()
     found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?)\s*(steps|tokens|seconds)?\s*", text)
     if found is None:
-        raise ConfigError(f"a cadence is like '20 steps', '600 seconds' or 'never', not {text!r}")
+        raise ConfigError(f"invalid cadence {text!r}: expected, for example, '20 steps', 'never'")
     number, unit = float(found[1]), found[2]
     if unit == "seconds":
         return EverySeconds(seconds=number)
@@ -54,7 +57,7 @@ def parse_cadence(text: str) -> Every | EveryTokens | EverySeconds | Never:
 
 
 def write_cadence(cadence: Every | EveryTokens | EverySeconds | Never) -> str:
-    """What `parse_cadence` reads."""
+    """The text of a cadence, which `parse_cadence` parses."""
     match cadence:
         case Every(steps=steps):
             return f"{steps} steps"
@@ -80,18 +83,18 @@ Cadence = Annotated[
 
 @frozen(kw_only=True)
 class Progress:
-    """How far a run has come, resumes included."""
+    """Progress of a run since its first step, resumed parts included."""
 
     step: int = 0
     """Optimizer steps done."""
     tokens: int = 0
-    """Tokens sent to training."""
+    """Tokens trained on."""
     seconds: float = 0.0
-    """Seconds spent training."""
+    """Seconds of training."""
 
 
 def is_due(cadence: Cadence, before: Progress, after: Progress) -> bool:
-    """Whether a multiple of the cadence lies in the way from `before` (left out) to `after`."""
+    """True if a multiple of the cadence lies after `before` and not after `after`."""
     match cadence:
         case Every(steps=steps):
             return before.step // steps < after.step // steps

@@ -1,7 +1,7 @@
-"""Configs to plain data and back: every attrs value carries the name of its class.
+"""Configs to JSON data and back. Every attrs value is stored with the name of its class.
 
-That makes one rule for nested configs, for unions (`Every | Never`) and for the user's own builders
-behind a Protocol: the class is looked up by the name that stands in the file.
+So there is one rule for nested configs, for unions (`Every | Never`) and for the user's own classes
+behind an interface: the class is imported by the name in the file.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _TYPE = "type"
 
 
 def to_plain(config: Any) -> dict[str, Any]:
-    """An attrs value as JSON data; `type` in each dictionary names the class it came from."""
+    """An attrs value as JSON data; `type` in each dictionary is the name of its class."""
     plain: dict[str, Any] = _CONVERTER.unstructure(config)
     return plain
 
 
 def from_plain(plain: dict[str, Any], expected: Any = None) -> Any:
-    """The value that `to_plain` was given.
+    """The attrs value of JSON data; the inverse of `to_plain`.
 
-    Where a dictionary names no class, as in a file that a person wrote, it is of the class that its
-    field expects, or `expected`. Raises ConfigError for a class that cannot be imported here, an
-    unknown field, a wrong value.
+    A dictionary without a class name, as in a handwritten file, has the class that its field
+    declares, or `expected`. Raises ConfigError for a class that cannot be imported, an unknown
+    field and an invalid value.
     """
     try:
         return _CONVERTER.structure(plain, _class_for(plain, expected))
@@ -47,7 +47,7 @@ def from_plain(plain: dict[str, Any], expected: Any = None) -> Any:
 
 
 def read_config_file(path: Path, expected: type) -> Any:
-    """A config from a TOML or JSON file, or from the config.json of a run.
+    """The config in a TOML or JSON file, or in the config.json of a run.
 
     Raises ConfigError, which names the file.
     """
@@ -65,7 +65,7 @@ def read_config_file(path: Path, expected: type) -> Any:
 
 
 def flatten(plain: Any, path: str = "") -> dict[str, str]:
-    """Every field of a config's JSON data by its path, `adam.eps`; the values as JSON."""
+    """All fields of a config's JSON data: path (`adam.eps`) to value as JSON."""
     if not isinstance(plain, dict):
         return {path: json.dumps(plain)}
     found: dict[str, str] = {}
@@ -75,7 +75,7 @@ def flatten(plain: Any, path: str = "") -> dict[str, str]:
 
 
 def differences(a: dict[str, Any], b: dict[str, Any], path: str = "") -> list[str]:
-    """The fields in which two plain configs differ, each as `nested.field: one value != other`."""
+    """The fields in which two configs' JSON data differ, each as `nested.field: a != b`."""
     found = []
     for key in sorted(a.keys() | b.keys()):
         left, right, name = a.get(key), b.get(key), f"{path}{key}"
@@ -87,13 +87,13 @@ def differences(a: dict[str, Any], b: dict[str, Any], path: str = "") -> list[st
 
 
 def class_name(cls: type) -> str:
-    """The name under which a class is found again: `module:Class`."""
+    """The name of a class in a file: `module:Class`."""
     module = _script() if cls.__module__ == "__main__" else cls.__module__
     return f"{module}:{cls.__qualname__}"
 
 
 def _script() -> str:
-    """The name by which others import what runs as `__main__`, when its folder is on their path."""
+    """The module name of `__main__`, by which another program can import it."""
     main = sys.modules["__main__"]
     if main.__spec__ is not None:  # python -m
         return main.__spec__.name
@@ -101,7 +101,7 @@ def _script() -> str:
 
 
 def _problem(error: BaseException, expected: type | None) -> str:
-    """What a validator says, where one said it: cattrs would say "invalid value" alone."""
+    """The message of a validator, which cattrs would replace by "invalid value"."""
     if isinstance(error, ValueError) and error.args:
         return str(error.args[0])
     return format_exception(error, expected)
@@ -112,7 +112,7 @@ def _class_for(plain: Any, expected: Any) -> type:
     if unnamed and inspect.isclass(expected) and attrs.has(expected):
         return expected
     if not isinstance(plain, dict) or not isinstance(plain.get(_TYPE), str):
-        raise ConfigError(f"a config's dictionary needs a {_TYPE!r}, not {plain!r:.80}")
+        raise ConfigError(f"a config needs a {_TYPE!r} with the name of its class: {plain!r:.80}")
     module, _, name = plain[_TYPE].partition(":")
     try:
         found: Any = importlib.import_module("__main__" if module == _script() else module)
@@ -126,7 +126,7 @@ def _class_for(plain: Any, expected: Any) -> type:
 
 
 def _is_chosen_by_name(cls: Any) -> bool:
-    """A config class, a union with one in it, or an interface that a config class implements."""
+    """True for config classes, unions with one in it, and interfaces that they implement."""
     if get_origin(cls) in (Union, types.UnionType):
         return any(_is_chosen_by_name(arg) for arg in get_args(cls))
     if not inspect.isclass(cls):

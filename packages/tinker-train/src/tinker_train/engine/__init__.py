@@ -1,1 +1,1 @@
-"""Find an engine, connect to it, and make training clients."""
+"""Engines: connect, watch a local engine, and make training clients."""

@@ -1,4 +1,4 @@
-"""A client of the engine that the environment names (see `tinker_core.engine.address`)."""
+"""Connecting to the engine that the environment names; see `tinker_core.engine.address`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import tinker
 from attrs import frozen
@@ -17,38 +17,35 @@ from tinker_core.engine.address import find_engine
 from tinker_core.engine.errors import engine_errors
 from tinker_core.engine.local_engine import listens
 
-T = TypeVar("T")
 logger = logging.getLogger(__name__)
 _FINISH_S = 5.0
-
-
 DeleteCheckpoint = Callable[[str], Awaitable[None]]
 
 
 @frozen(kw_only=True)
 class Engine:
-    """An engine that answers, and what to tell the user about it."""
+    """A connected engine."""
 
     service: tinker.ServiceClient
     kind: Literal["hosted", "base_url", "local"]
     description: str
-    """One line: which engine it is, and why this one."""
+    """One line: which engine it is, and why it was chosen."""
     delete_checkpoint: DeleteCheckpoint | None = None
     """Deletes a checkpoint by its `tinker://` path."""
     models: Callable[[], Coroutine[Any, Any, tuple[str, ...]]] | None = None
-    """The names of the models that it says it has; it may take others too."""
+    """Lists the names of its models; it may accept others."""
     lives: Callable[[], bool] | None = None
-    """Whether an engine that was started for the block is there still; None for another's."""
+    """True while an engine that was started for the block is alive; None for other engines."""
 
 
 @contextmanager
 def connect(
     *, home: Path | None = None, user_metadata: Mapping[str, str] | None = None
 ) -> Iterator[Engine]:
-    """Find an engine by the environment, start it where it is local, and end both with the block.
+    """Connect to the engine that the environment names; a local engine is started for the block.
 
-    `home` is where a local engine keeps its checkpoints. Raises EngineError when there is none, and
-    when nothing listens at TINKER_BASE_URL.
+    `home` is the folder in which a local engine keeps its checkpoints. Raises EngineError if there
+    is no engine, and if nothing listens at TINKER_BASE_URL.
     """
     with ExitStack() as stack:
         found = stack.enter_context(find_engine(home))
@@ -73,7 +70,7 @@ async def _delete_checkpoint(rest: Callable[[], tinker.RestClient], path: str) -
 
 
 async def _models(rest: Callable[[], tinker.RestClient]) -> tuple[str, ...]:
-    with engine_errors("the engine's models"):
+    with engine_errors("list of the engine's models"):
         found = (await rest().get_server_capabilities()).supported_models
     return tuple(model.model_name for model in found if model.model_name is not None)
 
@@ -84,10 +81,10 @@ def _finish_session(
     error: BaseException | None,
     traceback: TracebackType | None,
 ) -> None:
-    """Tell the engine that this client is done; what cannot be told is no error of the run's.
+    """Close the session at the engine; a failure is logged and is no error of the run.
 
-    An engine that was restarted knows the session no more, and one that is gone would be tried for
-    minutes. Either ends the session by itself, without a sign of life.
+    An engine that was restarted does not know the session, and the SDK would retry a dead one for
+    minutes. The engine ends an idle session by itself.
     """
     status: Literal["success", "errored", "interrupted"] = "success"
     if kind is not None:
@@ -95,4 +92,4 @@ def _finish_session(
     try:
         service.close(status).result(timeout=_FINISH_S)
     except (tinker.TinkerError, TimeoutError) as failure:
-        logger.info("the session at the engine was not finished: %s", failure)
+        logger.info("the session at the engine was not closed: %s", failure)

@@ -1,4 +1,4 @@
-"""Whether the engine that was started for a run is alive."""
+"""Ending a run whose local engine has died."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _WATCH_S = 2.0
 
 
 async def while_engine_lives(engine: Engine, work: Coroutine[Any, Any, T]) -> T:
-    """Await the work; raises EngineError when the engine that was started for it has died.
+    """Await the work; raises EngineError if the engine that was started for it dies.
 
-    The SDK would try that one for ever. An engine of somebody else's may come back, and is waited
-    for as long as the SDK does.
+    The SDK would retry a dead local engine for ever. Other engines may come back, so the SDK's own
+    retries apply to them.
     """
     if engine.lives is None:
         return await work
@@ -32,4 +32,4 @@ async def while_engine_lives(engine: Engine, work: Coroutine[Any, Any, T]) -> T:
 async def _watch(lives: Callable[[], bool], description: str) -> None:
     while await asyncio.to_thread(lives):
         await asyncio.sleep(_WATCH_S)
-    raise EngineError(f"{description}, has died; what was saved can be resumed")
+    raise EngineError(f"{description}, has died; resume the run from its last checkpoint")

@@ -1,4 +1,4 @@
-"""The model to train: a new LoRA on a base model, or a checkpoint to go on from."""
+"""Training clients: a new LoRA on a base model, or a checkpoint."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from tinker_core.engine.errors import engine_errors
 
 def _trains_something(lora: Lora, _: object, __: object) -> None:
     if not (lora.train_mlp or lora.train_attn or lora.train_unembed):
-        raise ConfigError("a LoRA trains at least one of train_mlp, train_attn, train_unembed")
+        raise ConfigError("one of train_mlp, train_attn and train_unembed must be true")
 
 
 @frozen(kw_only=True)
 class Lora:
-    """What is trained: low-rank matrices beside the base model's (Hu et al., 2021)."""
+    """Low-rank adaptation (Hu et al., 2021): which layers are trained, and with which rank."""
 
     rank: int = field(default=32, validator=validators.ge(1))
-    """Rank of the matrices; their scale is 32 / rank, so that it changes no learning rate."""
+    """Rank of the adapters. Their scale is 32 / rank, so one learning rate suits every rank."""
     train_mlp: bool = True
-    """Beside the layers of the feed-forward blocks."""
+    """Train the layers of the feed-forward blocks."""
     train_attn: bool = True
-    """Beside the projections of attention."""
+    """Train the projections of attention."""
     train_unembed: bool = field(default=True, validator=_trains_something)
-    """Beside the layer that makes logits."""
+    """Train the unembedding, which computes the logits."""
 
 
 async def create_training_client(
@@ -59,7 +59,7 @@ async def load_training_client(
     optimizer: bool,
     user_metadata: Mapping[str, str] | None = None,
 ) -> tinker.TrainingClient:
-    """A saved state to go on training from, the optimizer as it was or as new.
+    """The model of a checkpoint, with its optimizer state or a fresh optimizer.
 
     Raises EngineError that names the path.
     """

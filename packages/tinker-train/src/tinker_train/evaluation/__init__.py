@@ -1,1 +1,1 @@
-"""Evaluators that sample from a model."""
+"""Evaluations during training: settings, and evaluators that sample from the model."""

@@ -13,7 +13,7 @@ from tinker_train.log.trace import scope
 from tinker_train.metrics.rows import Metrics, PendingMetrics
 
 SamplingClientEvaluator = Callable[[tinker.SamplingClient], Awaitable[Metrics]]
-"""Measures a model by sampling from it."""
+"""Returns metrics of a model by sampling from it."""
 
 
 class EvaluatorBuilder(Protocol):

@@ -1,1 +1,1 @@
-"""The console, the trace and the log tree of a run."""
+"""The console, the trace of spans, and log trees."""

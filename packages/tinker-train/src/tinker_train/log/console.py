@@ -1,7 +1,7 @@
-"""What a person sees of a run: lines of text, and how far it is with loss, speed and time left.
+"""The console of a run: messages, and progress with loss, speed and time left.
 
-On a terminal that is a progress bar. In a log file, where a bar would be garbage, it is a line now
-and then: the first step, the last, and one every ten seconds between.
+A terminal shows a progress bar. Other outputs and the log file get a line at the first step, at the
+last, and every ten seconds between.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 @define
 class RunConsole:
-    """Says things on the terminal and, the same, in the run's log file."""
+    """Prints to the terminal and to the log file of the run."""
 
     console: Console = field(factory=lambda: Console(soft_wrap=True, highlight=False))
     log_file: Path | None = None
@@ -31,12 +31,12 @@ class RunConsole:
     _last_line: float = 0.0
 
     def say(self, text: str) -> None:
-        """One line."""
+        """Print one line."""
         self.console.print(text, markup=False)
         self._write(text)
 
     def begin(self, *, total_steps: int | None, done: int = 0) -> None:
-        """Show that `done` of `total_steps` steps are behind us."""
+        """Start the progress, with `done` of `total_steps` steps done."""
         self._total, self._first = total_steps, done
         self._began, self._last_line = time.monotonic(), float("-inf")
         if self.console.is_terminal:
@@ -53,7 +53,7 @@ class RunConsole:
             self._bar.start()
 
     def step(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Show the metrics of a step."""
+        """Show the progress and the metrics of a step."""
         text = _summary(metrics)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=step, description=text)
@@ -68,7 +68,7 @@ class RunConsole:
         self._write(line)
 
     def end(self) -> None:
-        """Take the bar away."""
+        """Remove the progress bar."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = self._task = None

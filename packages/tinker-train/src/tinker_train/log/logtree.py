@@ -1,12 +1,12 @@
-"""A tree of text for people: what happened in a step, as one HTML file and the same as JSON.
+"""Log trees: nested sections of text and tables, written as HTML for people and as JSON.
 
     with logtree.tree("step 12", folder / "step-000012"):
         with logtree.section("problem 3"):
             logtree.text(answer)
             logtree.table([{"reward": 1.0, "tokens": 80}])
 
-Sections of different asyncio tasks do not mix: each task writes where it was started. Text is
-escaped. The files are written when the block ends, with an error too.
+Sections of concurrent asyncio tasks do not mix: a task logs to the section in which it was started.
+Text is escaped. The files are written at the end of the block, also after an error.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _CURRENT: ContextVar[Node | None] = ContextVar("logtree", default=None)
 
 @contextmanager
 def tree(title: str, path: Path) -> Iterator[Node]:
-    """Collect what is logged inside, and write `<path>.html` and `<path>.json`."""
+    """Collect everything that is logged in the block, and write `<path>.html` and `<path>.json`."""
     root = Node(kind="section", title=title)
     token = _CURRENT.set(root)
     try:
@@ -54,7 +54,7 @@ def tree(title: str, path: Path) -> Iterator[Node]:
 
 @contextmanager
 def section(title: str) -> Iterator[None]:
-    """A part of its own, which can be folded away. Outside a tree it does nothing."""
+    """A collapsible section. It has no effect outside a tree."""
     parent = _CURRENT.get()
     if parent is None:
         yield
@@ -79,17 +79,17 @@ def silence() -> Iterator[None]:
 
 
 def text(content: str, *, title: str = "") -> None:
-    """Text as it is, line ends and all."""
+    """Log text; line breaks are kept."""
     _add(Node(kind="text", title=title, content=content))
 
 
 def table(rows: Sequence[Mapping[str, Any]], *, title: str = "") -> None:
-    """Rows under the names of their fields."""
+    """Log a table; the columns are the keys of the rows."""
     _add(Node(kind="table", title=title, content=[dict(row) for row in rows]))
 
 
 def as_json(node: Node) -> dict[str, Any]:
-    """The tree as plain data."""
+    """The tree as JSON data."""
     plain: dict[str, Any] = {"kind": node.kind, "title": node.title}
     if node.content is not None:
         plain["content"] = node.content
@@ -99,7 +99,7 @@ def as_json(node: Node) -> dict[str, Any]:
 
 
 def as_html(root: Node) -> str:
-    """The tree as one page that needs no other file."""
+    """The tree as a self-contained HTML page."""
     title = html.escape(root.title)
     body = "".join(_element(child) for child in root.children)
     return (

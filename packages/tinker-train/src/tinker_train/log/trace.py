@@ -1,12 +1,12 @@
-"""Spans: what took how long, in which task; a file for Perfetto and a sum for the metrics.
+"""Trace spans: durations by task, in a file for Perfetto and as sums for metrics.
 
     with tracing(run.directory.trace_file) as tracer:
         with scope("render"):
             ...
         tracer.take_seconds()  # {"render": 0.012}
 
-Spans of different asyncio tasks overlap; each task is a row of its own in the picture. Outside
-`tracing`, a scope costs next to nothing and does nothing.
+Spans of concurrent asyncio tasks overlap; each task is a row of its own in Perfetto. Outside
+`tracing`, a scope has no effect.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _FLUSH_AT = 256
 
 @define
 class Tracer:
-    """Collects spans, and writes them to the end of a file now and then."""
+    """Collects spans and appends them to a file in blocks."""
 
     file: Path
     _spans: list[dict[str, Any]] = field(factory=list)
     _seconds: dict[str, float] = field(factory=dict)
 
     def add(self, name: str, start: float, seconds: float, about: dict[str, Any]) -> None:
-        """Note a span that is over; `start` in seconds since 1970."""
+        """Add a span that has ended; `start` is in seconds since 1970."""
         self._seconds[name] = self._seconds.get(name, 0.0) + seconds
         span = {"name": name, "start": start, "seconds": seconds, "task": _task_name()}
         self._spans.append({**span, "about": about} if about else span)
@@ -48,12 +48,12 @@ class Tracer:
             self.flush()
 
     def take_seconds(self) -> dict[str, float]:
-        """Seconds by name since this was last asked, nested spans counted in each."""
+        """Seconds by name since the last call; a nested span counts for its parents too."""
         taken, self._seconds = self._seconds, {}
         return taken
 
     def flush(self) -> None:
-        """Write what is collected."""
+        """Append the collected spans to the file."""
         with self.file.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(span, default=str) + "\n" for span in self._spans)
         self._spans = []
@@ -64,7 +64,7 @@ _CURRENT: ContextVar[Tracer | None] = ContextVar("tracer", default=None)
 
 @contextmanager
 def tracing(file: Path) -> Iterator[Tracer]:
-    """Write the spans of this block, and of the tasks that it starts, to the file."""
+    """Trace the block and the tasks that it starts to the file."""
     tracer = Tracer(file)
     token = _CURRENT.set(tracer)
     try:
@@ -76,7 +76,7 @@ def tracing(file: Path) -> Iterator[Tracer]:
 
 @contextmanager
 def scope(name: str, **about: Any) -> Iterator[None]:
-    """A span with this name; `about` is shown with it."""
+    """A span of that name around the block; `about` are its arguments in Perfetto."""
     tracer = _CURRENT.get()
     if tracer is None:
         yield
@@ -90,7 +90,7 @@ def scope(name: str, **about: Any) -> Iterator[None]:
 
 @contextmanager
 def timed(name: str, metrics: MutableMapping[str, float]) -> Iterator[None]:
-    """Add the seconds that the block takes to `time/<name>`."""
+    """Add the seconds of the block to the metric `time/<name>`."""
     began = time.perf_counter()
     try:
         yield
@@ -100,7 +100,7 @@ def timed(name: str, metrics: MutableMapping[str, float]) -> Iterator[None]:
 
 
 def scoped(function: F) -> F:
-    """A span around every call of a function, async or not."""
+    """Decorate a function, async or not, with a span around each call."""
     name = function.__qualname__
     if inspect.iscoroutinefunction(function):
 
@@ -120,7 +120,7 @@ def scoped(function: F) -> F:
 
 
 def write_perfetto(trace: Path, to: Path) -> None:
-    """The spans of a trace.jsonl as a JSON file that ui.perfetto.dev opens."""
+    """Convert a trace.jsonl to a JSON file that ui.perfetto.dev opens."""
     spans = read_rows(trace)
     rows = {name: i for i, name in enumerate(sorted({span["task"] for span in spans}))}
     process = os.getpid()

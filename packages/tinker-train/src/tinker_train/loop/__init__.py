@@ -1,1 +1,1 @@
-"""The steps of a training loop, and what happens between two steps."""
+"""Training loops: the loop state, steps, early stopping, and recording of results."""

@@ -1,8 +1,7 @@
 """One optimizer step: submitted without waiting, awaited later.
 
-An engine runs the calls of one training client strictly in the order of their submission. Whatever
-is submitted between two steps (a save, a forward pass) therefore sees exactly the steps before it,
-and the loop need not wait to know which they are.
+The engine runs the calls of a training client in the order of their submission. A save or a forward
+pass that is submitted between two steps sees exactly the steps before it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from tinker_core.engine.errors import engine_errors
 
 @frozen(kw_only=True)
 class SubmittedStep:
-    """A forward-backward pass and the optimizer step after it, on their way."""
+    """A forward-backward pass and its optimizer step, both submitted."""
 
     forward_backward: tinker.APIFuture[types.ForwardBackwardOutput]
     optim: tinker.APIFuture[types.OptimStepResponse]
@@ -43,7 +42,7 @@ def submit_step(
     loss_fn: types.LossFnType = "cross_entropy",
     loss_fn_config: Mapping[str, float | str] | None = None,
 ) -> SubmittedStep:
-    """Send both calls of a step, and return at once."""
+    """Submit both calls of a step and return at once."""
     config = None if loss_fn_config is None else dict(loss_fn_config)
     return SubmittedStep(
         forward_backward=training.forward_backward(list(datums), loss_fn, config),
@@ -52,7 +51,7 @@ def submit_step(
 
 
 async def finish_step(step: SubmittedStep, *, number: int) -> FinishedStep:
-    """Wait for a step; raises EngineError that names the call and the step's number."""
+    """Wait for a step; raises EngineError with the call and the number of the step."""
     with engine_errors(f"forward_backward of step {number}"):
         outputs = await step.forward_backward
     with engine_errors(f"optim_step of step {number}"):
@@ -62,7 +61,7 @@ async def finish_step(step: SubmittedStep, *, number: int) -> FinishedStep:
 
 @frozen(kw_only=True)
 class Nll:
-    """Negative log-likelihood summed over tokens, and the weight that it was summed with."""
+    """Weighted negative log-likelihood summed over tokens, and the sum of the weights."""
 
     total: float
     """In nats."""
@@ -70,7 +69,7 @@ class Nll:
 
     @property
     def per_token(self) -> float:
-        """Nats per token of weight one; not a number where nothing has weight."""
+        """Nats per token of weight 1; NaN if the sum of the weights is 0."""
         return self.total / self.weight if self.weight else float("nan")
 
     def __add__(self, other: Nll) -> Nll:
@@ -78,13 +77,16 @@ class Nll:
 
 
 def weighted_nll(datums: Sequence[tinker.Datum], outputs: types.ForwardBackwardOutput) -> Nll:
-    """The NLL of the targets, from the logprobs that came back and the datums' own weights."""
+    """The NLL of the targets, from the returned logprobs and the loss weights of the datums.
+
+    Raises DataError if their shapes differ.
+    """
     total = weight = 0.0
     for datum, output in zip(datums, outputs.loss_fn_outputs, strict=True):
         weights_N = datum_weights(datum)
         logprobs_N = np.asarray(output["logprobs"].to_numpy(), dtype=np.float64)
         if logprobs_N.shape != weights_N.shape:
-            raise DataError(f"weights {weights_N.shape}, but logprobs {logprobs_N.shape}")
+            raise DataError(f"weights have shape {weights_N.shape}, logprobs {logprobs_N.shape}")
         total -= float((weights_N * logprobs_N).sum())
         weight += float(weights_N.sum())
     return Nll(total=total, weight=weight)

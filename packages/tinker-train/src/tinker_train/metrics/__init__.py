@@ -1,1 +1,1 @@
-"""Metrics of a step: sinks, files and distributions."""
+"""Metrics: rows, sinks in the run directory and outside it, distributions."""

@@ -1,4 +1,4 @@
-"""How values that a metric is the mean of were spread, step by step: for histograms."""
+"""Distributions of the values behind a metric at each step, for histograms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tinker_train.files import append_row, read_rows
 
 _MOST_VALUES = 32
-"""A row keeps so many different values; more are gathered in bins of equal width."""
+"""Most distinct values in a row; more are counted in bins of equal width."""
 _BINS = 12
 _COLUMNS = 100
 
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 
 def append_distribution(file: Path, step: int, name: str, values: Iterable[float]) -> None:
-    """Add how often each value came at that step; nothing where there is none."""
+    """Append the counts of the values at a step; nothing is written if there are none."""
     given_N = np.array([value for value in values if np.isfinite(value)], dtype=np.float64)
     if not given_N.size:
         return
@@ -36,7 +36,7 @@ def append_distribution(file: Path, step: int, name: str, values: Iterable[float
 
 
 def read_distributions(file: Path) -> dict[str, dict[int, Counts]]:
-    """By name and step: how often each value came. What was written last for a step holds."""
+    """Counts of values by name and step. The last row of a step counts."""
     found: dict[str, dict[int, Counts]] = defaultdict(dict)
     for row in read_rows(file):
         found[row["name"]][row["step"]] = dict(row["counts"])
@@ -44,10 +44,10 @@ def read_distributions(file: Path) -> dict[str, dict[int, Counts]]:
 
 
 def histograms(runs: Mapping[str, Mapping[str, Mapping[int, Counts]]]) -> list[dict[str, Any]]:
-    """Each distribution of each run as columns of counts, over bins that the runs share.
+    """Each distribution of each run as columns of counts, over bins that all runs share.
 
-    `columns` are `[first step, last step, counts]`; where there are many steps, neighbours are
-    counted together. `bins` name the values, from the lowest up.
+    `columns` are `[first step, last step, counts]`; many steps are merged to fewer columns. `bins`
+    are the labels of the values in ascending order.
     """
     pictures = []
     for name in sorted({name for run in runs.values() for name in run}):
@@ -68,7 +68,7 @@ def histograms(runs: Mapping[str, Mapping[str, Mapping[int, Counts]]]) -> list[d
 
 
 def _edges(values: Iterable[float]) -> Floats:
-    """A bin for each value where there are few of them, else some of equal width."""
+    """One bin per value if there are few values, else bins of equal width."""
     found = np.unique(list(values))
     if len(found) <= _BINS:
         return np.append(found, np.inf)  # [v, next v) holds only v

@@ -19,7 +19,7 @@ def read_metrics(file: Path) -> list[dict[str, Any]]:
     rows = read_rows(file)
     for number, row in enumerate(rows, start=1):
         if not isinstance(row.get("step"), int):
-            raise RunDirectoryError(f"{file}:{number}: step: not a whole number: {row!r:.80}")
+            raise RunDirectoryError(f"{file}:{number}: step: not an integer: {row!r:.80}")
     return rows
 
 

@@ -1,1 +1,1 @@
-"""Optimizer settings, learning-rate schedules and hyperparameters."""
+"""Optimizer settings, learning-rate schedules and hyperparameters to start from."""

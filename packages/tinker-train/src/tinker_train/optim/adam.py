@@ -1,4 +1,4 @@
-"""The optimizer's settings, for every loop."""
+"""The settings of the optimizer, AdamW."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ class Adam:
     """AdamW (Loshchilov and Hutter, 2019)."""
 
     learning_rate: float = field(default=1e-4, validator=validators.gt(0.0))
-    """Peak learning rate; the schedule multiplies it."""
+    """Peak learning rate, which the schedule multiplies."""
     betas: tuple[float, float] = field(default=(0.9, 0.95), validator=_betas)
-    """Decay of the running means of the gradient and of its square."""
+    """Decay rates of the first and the second moment."""
     eps: float = field(default=1e-12, validator=validators.gt(0.0))
-    """Added to the root of the second mean."""
+    """Added to the square root of the second moment."""
     weight_decay: float = field(default=0.0, validator=validators.ge(0.0))
-    """Decoupled: each step takes learning_rate * weight_decay of every weight away."""
+    """Decoupled weight decay: each step shrinks weights by learning_rate * weight_decay."""
     grad_clip_norm: float = field(default=0.0, validator=validators.ge(0.0))
-    """Longest gradient over all weights together; 0 means no limit."""
+    """Largest norm of the gradient of all weights; larger ones are scaled down. 0: no limit."""
 
 
 def adam_params(adam: Adam, multiplier: float = 1.0) -> tinker.AdamParams:
-    """The settings as the engine takes them, the learning rate multiplied."""
+    """The settings in the SDK's type, with the learning rate times `multiplier`."""
     return tinker.AdamParams(
         learning_rate=adam.learning_rate * multiplier,
         beta1=adam.betas[0],

@@ -1,11 +1,11 @@
-"""Numbers to begin with, each with its source.
+"""Hyperparameters to start from, each with its source.
 
 Learning rate: the fit that Thinking Machines published with their cookbook for LoRA,
-`5e-5 * 10 * (2000 / hidden_size) ** p`, with p = 0.781 for Llama and 0.0775 for Qwen; without a
-LoRA the factor of 10 is left out ("LoRA Without Regret", 2025). It was fitted to these two
-families; SmolLM2, built like a Llama, takes its exponent over unmeasured.
+`5e-5 * 10 * (2000 / hidden_size) ** p`, with p = 0.781 for Llama and 0.0775 for Qwen; without LoRA
+there is no factor of 10 ("LoRA Without Regret", 2025). It was fitted to these two families. SmolLM2
+has the architecture of Llama and gets its exponent, without a measurement.
 
-Sizes: the models' own `config.json`.
+Sizes: the `config.json` of the models.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from attrs import frozen
 from tinker_core import ConfigError
 
 LORA_OVER_FULL_FINETUNE_LR = 10.0
-"""How much larger the best learning rate is with a LoRA ("LoRA Without Regret", 2025)."""
+"""Ratio of the best learning rates with and without LoRA ("LoRA Without Regret", 2025)."""
 
 Family = Literal["llama", "qwen"]
 _EXPONENT: dict[Family, float] = {"llama": 0.781, "qwen": 0.0775}
@@ -25,7 +25,7 @@ _EXPONENT: dict[Family, float] = {"llama": 0.781, "qwen": 0.0775}
 
 @frozen(kw_only=True)
 class ModelSize:
-    """What a model's config.json says about a dense decoder."""
+    """The sizes of a dense decoder."""
 
     family: Family
     hidden_size: int
@@ -72,19 +72,19 @@ MODEL_SIZES: dict[str, ModelSize] = {
 
 
 def model_size(model_name: str) -> ModelSize:
-    """The size of a model; a variant (`-Instruct`, `-Base`, ...) has that of its base.
+    """The sizes of a model; a variant (`-Instruct`, `-Base`, ...) has those of its base.
 
     Raises ConfigError for a model that is not in the table.
     """
     name = model_name.split(":")[0]
     fitting = [known for known in MODEL_SIZES if name == known or name.startswith(f"{known}-")]
     if not fitting:
-        raise ConfigError(f"the size of {model_name!r} is not known; known: {sorted(MODEL_SIZES)}")
+        raise ConfigError(f"the size of {model_name!r} is unknown; known: {sorted(MODEL_SIZES)}")
     return MODEL_SIZES[max(fitting, key=len)]
 
 
 def get_lr(model_name: str, is_lora: bool = True) -> float:
-    """A peak learning rate to begin with; see the module for its source.
+    """A peak learning rate to start from; see the module for its source.
 
     Raises ConfigError for a model whose size is not in the table.
     """
@@ -102,7 +102,7 @@ def get_lora_param_count(
     train_attn: bool = True,
     train_unembed: bool = True,
 ) -> int:
-    """Numbers that a LoRA trains: rank * (inputs + outputs) for each matrix it stands beside."""
+    """Number of trained parameters: rank * (inputs + outputs) of each adapted matrix."""
     size = model_size(model_name)
     hidden = size.hidden_size
     queries = size.attention_heads * size.head_size

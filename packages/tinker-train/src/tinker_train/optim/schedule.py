@@ -1,13 +1,13 @@
-"""Learning-rate schedules: what the peak rate is multiplied by at each step.
+"""Learning-rate schedules: the factor of the peak learning rate at each step.
 
-With `total` steps, numbered from 0, and w of them for warm-up:
+With `total` steps, numbered from 0, of which w are warm-up:
 
-    warm-up    (step + 1) / (w + 1)       for step < w, so that no step is wasted at zero
+    warm-up    (step + 1) / (w + 1)       for step < w, so that no step has rate 0
     constant   1
-    linear     from 1 at step w to `end` at step total - 1, in a straight line
+    linear     from 1 at step w to `end` at step total - 1
     cosine     the same two ends, on half a cosine (Loshchilov and Hutter, 2017, no restarts)
 
-The last step has exactly `end`, also when it is zero.
+The factor of the last step is `end`, also if that is 0.
 """
 
 from __future__ import annotations
@@ -23,49 +23,50 @@ _not_negative = validators.ge(0)
 
 @frozen(kw_only=True)
 class Constant:
-    """The peak rate at every step after warm-up."""
+    """The peak rate after warm-up."""
 
     warmup_steps: int = field(default=0, validator=_not_negative)
-    """Steps over which the rate rises to its peak."""
+    """Number of warm-up steps, in which the rate rises to its peak."""
 
 
 @frozen(kw_only=True)
 class Linear:
-    """A straight line from the peak down to `end` at the last step."""
+    """Linear decay from the peak to `end` at the last step."""
 
     end: float = field(default=0.0, validator=[validators.ge(0.0), validators.le(1.0)])
-    """What is left of the peak at the last step, 0 to 1."""
+    """Factor of the peak rate at the last step, 0 to 1."""
     warmup_steps: int = field(default=0, validator=_not_negative)
-    """Steps over which the rate rises to its peak."""
+    """Number of warm-up steps, in which the rate rises to its peak."""
 
 
 @frozen(kw_only=True)
 class Cosine:
-    """Half a cosine from the peak down to `end` at the last step."""
+    """Cosine decay from the peak to `end` at the last step."""
 
     end: float = field(default=0.0, validator=[validators.ge(0.0), validators.le(1.0)])
-    """What is left of the peak at the last step, 0 to 1."""
+    """Factor of the peak rate at the last step, 0 to 1."""
     warmup_steps: int = field(default=0, validator=_not_negative)
-    """Steps over which the rate rises to its peak."""
+    """Number of warm-up steps, in which the rate rises to its peak."""
 
 
 Schedule = Constant | Linear | Cosine
 
 
 def lr_multiplier(schedule: Schedule, step: int, total_steps: int | None) -> float:
-    """The factor for `step`, which counts from 0.
+    """The factor at `step`, which counts from 0.
 
-    `total_steps=None`, a run whose length nobody knows, is for a constant schedule alone. Raises
-    ConfigError for another, for a step outside the run, and for a warm-up as long as the run.
+    Only a constant schedule accepts `total_steps=None`, an unknown length. Raises ConfigError for
+    another schedule, for a step outside the run, and for a warm-up as long as the run.
     """
     warmup = schedule.warmup_steps
     if total_steps is None and not isinstance(schedule, Constant):
         name = type(schedule).__name__
         raise ConfigError(
-            f"a {name} schedule needs to know how many steps there are: set max_steps"
+            f"a {name} schedule needs the number of steps, which the data does not tell: "
+            "set max_steps"
         )
     if total_steps is not None and not 0 <= step < total_steps:
-        raise ConfigError(f"step {step} is not one of a run of {total_steps} steps")
+        raise ConfigError(f"step {step} is outside a run of {total_steps} steps")
     if total_steps is not None and warmup >= total_steps:
         raise ConfigError(f"{warmup} warm-up steps do not fit into {total_steps} steps")
     if step < warmup:

@@ -1,8 +1,8 @@
-"""Runs as one page to look at: curves, configs, checkpoints, transcripts, where the time went.
+"""The HTML report: curves, configs, checkpoints, transcripts and times of one or several runs.
 
-The page is driven by what lies in the run directories and knows no algorithm: every metric is a
-curve, every distribution a histogram over the steps, metrics of one prefix stand together, every
-file under `transcripts/` is shown. It needs no other file, no server and no network.
+The page depends on the files in the run directories and not on the algorithm: every metric is a
+curve, every distribution a histogram over the steps, metrics with one prefix are a group, and every
+file in `transcripts/` is shown. It is self-contained.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TRANSCRIPTS_PER_FILE = 8
 
 @frozen(kw_only=True)
 class RunSummary:
-    """What a report shows of one run."""
+    """The data of one run in a report."""
 
     name: str
     path: Path
@@ -39,28 +39,28 @@ class RunSummary:
     metrics: list[dict[str, Any]]
     checkpoints: list[CheckpointRecord]
     distributions: dict[str, dict[int, Counts]]
-    """By name and step: how often each value came."""
+    """Counts of values by name and step."""
     transcripts: dict[str, list[dict[str, Any]]]
-    """By file: the first few entries."""
+    """The first entries of each file."""
 
     @property
     def step(self) -> int:
-        """The last step with metrics."""
+        """Last step with metrics."""
         return max((row["step"] for row in self.metrics), default=0)
 
     @property
     def state(self) -> str:
-        """Whether the run came to its end."""
+        """`complete` or `not complete`."""
         return "complete" if any(record.final for record in self.checkpoints) else "not complete"
 
     @property
     def last(self) -> dict[str, Any]:
-        """The last value of every metric."""
+        """Last value of each metric."""
         return last_values(self.metrics)
 
 
 def summarise(path: Path, name: str | None = None) -> RunSummary:
-    """Read a run's folder; raises RunDirectoryError where there is none."""
+    """Read a run directory; raises RunDirectoryError if there is no run."""
     run = RunDirectory(path)
     said = sorted(run.transcripts.glob("*.jsonl"))[-_TRANSCRIPT_FILES:]
     return RunSummary(
@@ -75,20 +75,20 @@ def summarise(path: Path, name: str | None = None) -> RunSummary:
 
 
 def find_runs(folder: Path) -> list[Path]:
-    """The folders at or below this one that hold a run, by name."""
+    """The run directories in a folder and its subfolders, sorted."""
     if not folder.is_dir():
-        raise RunDirectoryError(f"{folder} is no folder")
+        raise RunDirectoryError(f"{folder} is not a folder")
     found = (RunDirectory(file.parent) for file in folder.rglob("config.json"))
     return sorted(run.path for run in found if _is_ours(run))
 
 
 def _is_ours(run: RunDirectory) -> bool:
-    """Many things have a config.json; a run's has an id, or metrics beside it."""
+    """True for the config.json of a run, which has an id, or metrics beside it."""
     return run.metrics_file.exists() or '"run_id"' in run.config_file.read_text(errors="replace")
 
 
 def write_report(runs: Sequence[Path], to: Path) -> None:
-    """One page about the runs, their curves over each other; raises RunDirectoryError for none."""
+    """Write one page about the runs, with overlaid curves; raises RunDirectoryError for no run."""
     if not runs:
         raise RunDirectoryError("a report needs at least one run")
     names = [path.resolve().name for path in runs]
@@ -110,7 +110,7 @@ def write_report(runs: Sequence[Path], to: Path) -> None:
 
 
 def settings_table(runs: Sequence[RunSummary]) -> list[tuple[str, list[str], bool]]:
-    """Each config field: its name, its value in each run, and whether the runs differ in it."""
+    """Each config field: its name, its value in each run, and whether the values differ."""
     flat = [flatten(run.description["config"]) for run in runs]
     names = sorted({name for settings in flat for name in settings})
     rows = [(name, [settings.get(name, "") for settings in flat]) for name in names]
@@ -118,7 +118,7 @@ def settings_table(runs: Sequence[RunSummary]) -> list[tuple[str, list[str], boo
 
 
 def time_table(runs: Sequence[RunSummary]) -> list[tuple[str, list[float | None]]]:
-    """Mean seconds of each `time/...` metric, by run."""
+    """Mean of each `time/...` metric in seconds, by run."""
     names = sorted({key for run in runs for row in run.metrics for key in row if "time/" in key})
     return [(name, [_mean(run, name) for run in runs]) for name in names]
 
@@ -129,7 +129,7 @@ def _mean(run: RunSummary, name: str) -> float | None:
 
 
 def _curves(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
-    """Each metric with, for each run, its points [step, value]."""
+    """Each metric with its points [step, value] in each run."""
     names = {key for run in runs for row in run.metrics for key in row} - {"step"}
     return [
         {
@@ -152,7 +152,7 @@ def _curves(runs: Sequence[RunSummary]) -> list[dict[str, Any]]:
 
 
 def _order(name: str) -> tuple[int, str]:
-    """What was trained and measured first, sizes and times last."""
+    """Sort key: train and test metrics first, sizes and times last."""
     prefix = name.rpartition("/")[0]
     first = {"train": 0, "test": 1, "": 3, "optim": 4, "time": 5}
     return first.get(prefix, 2), name

@@ -1,1 +1,1 @@
-"""The run directory: open, lock, rewind."""
+"""Run directories: config, layout, lock, open, rewind, result."""

@@ -1,4 +1,4 @@
-"""A run's config.json: the config, and what it ran with."""
+"""The config.json of a run: config, versions, git revision, seed and engine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ALSO_NAMED = ("numpy", "transformers", "attrs", "datasets", "torch")
 
 
 def create_run(path: Path, config: Any, *, engine: str, seed: int) -> RunDirectory:
-    """Make the folder and write its config.json; raises RunDirectoryError where a run lies."""
+    """Make the run directory and write its config.json; raises RunDirectoryError for a used one."""
     refuse_run(path)
     run = RunDirectory(path)
     path.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def create_run(path: Path, config: Any, *, engine: str, seed: int) -> RunDirecto
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """What config.json says; raises RunDirectoryError where none can be read."""
+    """The contents of config.json; raises RunDirectoryError if it is missing or unreadable."""
     file = RunDirectory(path).config_file
     try:
         description = json.loads(file.read_text(encoding="utf-8"))
@@ -55,9 +55,9 @@ def read_description(path: Path) -> dict[str, Any]:
 
 
 def read_run_config(path: Path, kind: type[C]) -> C:
-    """The config of the run in a folder, its `run_dir` being that folder: it may have moved.
+    """The config of a run, with `run_dir` set to its directory, which may have moved.
 
-    Raises RunDirectoryError, and ConfigError for a run of another kind.
+    Raises RunDirectoryError, and ConfigError for a run with another config class.
     """
     config = from_plain(read_description(path)["config"])
     if not isinstance(config, kind):
@@ -68,20 +68,20 @@ def read_run_config(path: Path, kind: type[C]) -> C:
 
 
 def check_same_config(path: Path, config: Any) -> None:
-    """Raise RunDirectoryError unless the run in the folder was made with this very config.
+    """Raise RunDirectoryError unless the run in the directory has this config.
 
-    Where the folder lies, `run_dir`, is no part of it: a run may be moved.
+    `run_dir` is ignored, because a run may be moved.
     """
     saved = dict(read_description(path)["config"])
     now = json.loads(json.dumps(to_plain(config)))
     for plain in (saved, now):
         plain.pop("run_dir", None)
     if changed := differences(saved, now):
-        raise RunDirectoryError(f"{path} holds a run of another config: {'; '.join(changed)}")
+        raise RunDirectoryError(f"{path} holds a run with another config: {'; '.join(changed)}")
 
 
 def installed_versions() -> Mapping[str, str]:
-    """The versions of our packages, of the SDK and of what numbers depend on."""
+    """The versions of our packages, of the SDK and of libraries that affect numbers."""
     names = {dist.metadata["Name"]: dist.version for dist in distributions()}
     return {
         name: version
@@ -91,7 +91,7 @@ def installed_versions() -> Mapping[str, str]:
 
 
 def git_revision(folder: Path | None = None) -> str | None:
-    """The commit checked out in the folder, `+changes` after it if there are any; None: no git."""
+    """The commit that is checked out, with `+changes` for a dirty tree; None without git."""
 
     def git(*arguments: str) -> str:
         command = ["git", *arguments]

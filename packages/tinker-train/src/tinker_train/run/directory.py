@@ -1,4 +1,4 @@
-"""The folder in which everything that a run leaves behind lies, and who may write there."""
+"""The layout of a run directory."""
 
 from __future__ import annotations
 
@@ -16,59 +16,59 @@ _ALSO_NAMED = ("numpy", "transformers", "attrs", "datasets", "torch")
 
 @frozen
 class RunDirectory:
-    """Where the files of a run lie."""
+    """The paths of the files of a run."""
 
     path: Path
 
     @property
     def config_file(self) -> Path:
-        """The exact config, and what it ran with."""
+        """Config, versions, git revision, seed and engine."""
         return self.path / "config.json"
 
     @property
     def metrics_file(self) -> Path:
-        """One row a step."""
+        """One row per step."""
         return self.path / "metrics.jsonl"
 
     @property
     def distributions_file(self) -> Path:
-        """How values that a metric is the mean of were spread."""
+        """Distributions of the values behind metrics."""
         return self.path / "distributions.jsonl"
 
     @property
     def checkpoints_file(self) -> Path:
-        """One row a checkpoint."""
+        """One row per checkpoint."""
         return self.path / "checkpoints.jsonl"
 
     @property
     def transcripts(self) -> Path:
-        """Folder of what models said, one JSONL file a step."""
+        """Folder of transcripts, one JSONL file per step."""
         return self.path / "transcripts"
 
     @property
     def trace_file(self) -> Path:
-        """Spans of time."""
+        """Trace spans."""
         return self.path / "trace.jsonl"
 
     @property
     def report_file(self) -> Path:
-        """The run as a page to look at."""
+        """The HTML report."""
         return self.path / "report.html"
 
     @property
     def log_file(self) -> Path:
-        """What the console said."""
+        """The console output."""
         return self.path / "logs.log"
 
 
 def has_run(path: Path) -> bool:
-    """Whether a run lies in the folder already."""
+    """True if the folder is a run directory."""
     run = RunDirectory(path)
     return any(file.exists() for file in (run.config_file, run.metrics_file, run.checkpoints_file))
 
 
 def refuse_run(path: Path) -> None:
-    """Raise RunDirectoryError, which says how far it is, where a run lies in the folder."""
+    """Raise RunDirectoryError, with the state of the run, if the folder is a run directory."""
     if has_run(path):
         raise RunDirectoryError(
             f"{path} already holds a run ({_state(RunDirectory(path))}): resume it or choose "

@@ -1,4 +1,4 @@
-"""One process at a time works on a run: two would write rows into each other's files."""
+"""The lock of a run directory: one process at a time works on a run."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _LOCK = ".lock"
 
 
 @contextmanager
-def hold_run(path: Path) -> Iterator[None]:
-    """Keep others out of a run's folder; the system lets go of it however this process ends.
+def lock_run(path: Path) -> Iterator[None]:
+    """Lock a run directory for the block; the system releases the lock of a killed process.
 
-    A folder that is not there is made, and taken away again when no run came to lie in it. Raises
-    RunDirectoryError at once where the folder is held.
+    A missing folder is made, and removed again if it does not become a run directory. Raises
+    RunDirectoryError at once if another process has the lock.
     """
     path.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path / _LOCK)
@@ -27,7 +27,7 @@ def hold_run(path: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise RunDirectoryError(
-            f"{path} is in use: another process is training there; wait for it, or end it first"
+            f"{path} is in use: another process trains there; wait for it or stop it first"
         ) from None
     try:
         yield
@@ -39,8 +39,8 @@ def hold_run(path: Path) -> Iterator[None]:
                 path.rmdir()
 
 
-def refuse_held(path: Path) -> None:
-    """Raise RunDirectoryError where somebody holds the folder."""
+def refuse_locked(path: Path) -> None:
+    """Raise RunDirectoryError if another process has the lock of the folder."""
     if (path / _LOCK).exists():
-        with hold_run(path):
+        with lock_run(path):
             pass

@@ -1,4 +1,4 @@
-"""A run that is open: its directory, what it shows and records, and where it goes on from."""
+"""An open run: its directory, console, sinks, stop request and checkpoint to resume from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tinker_train.metrics.rows import read_metrics
 from tinker_train.metrics.sink import JsonlSink, MetricSinks
 from tinker_train.run.description import check_same_config, create_run, read_description
 from tinker_train.run.directory import RunDirectory, has_run, refuse_run
-from tinker_train.run.lock import refuse_held
+from tinker_train.run.lock import refuse_locked
 from tinker_train.run.rewind import rewind
 from tinker_train.run.stop_signal import StopRequest, stop_on_signals
 
@@ -28,7 +28,7 @@ Existing = Literal["refuse", "resume"]
 
 @frozen(kw_only=True)
 class Run:
-    """What every loop is given beside its config, its clients and its data."""
+    """An open run, as every loop gets it beside config, training client and data."""
 
     directory: RunDirectory
     console: RunConsole = field(factory=RunConsole)
@@ -37,7 +37,7 @@ class Run:
     engine: Engine | None = None
     """The engine that it runs on; None where a loop is run on clients alone."""
     resumed: CheckpointRecord | None = None
-    """The checkpoint that the training client was made from; None for a run that begins."""
+    """Checkpoint that the training client was made from; None for a new run."""
 
     @property
     def service(self) -> tinker.ServiceClient:
@@ -48,8 +48,8 @@ class Run:
 
 
 def check_run_directory(path: Path, config: Any, existing: Existing) -> None:
-    """Raise RunDirectoryError, before anything is spent, for a folder that cannot be used."""
-    refuse_held(path)
+    """Raise RunDirectoryError for a folder in which the run cannot start or be resumed."""
+    refuse_locked(path)
     if existing == "refuse":
         refuse_run(path)
     elif has_run(path):
@@ -65,9 +65,9 @@ def open_run(
     seed: int,
     reporting: Reporting | None = None,
 ) -> Iterator[Run]:
-    """Make the run's directory, or go back in it to the last whole checkpoint; close it at the end.
+    """Make the run directory, or rewind it to its last checkpoint, and open the sinks.
 
-    Call `check_run_directory` first. Ctrl-C and SIGTERM ask the run to stop while it is open.
+    Ctrl-C and SIGTERM request a stop while it is open. Call `check_run_directory` first.
     """
     resumed = None
     if has_run(path):

@@ -8,9 +8,9 @@ from tinker_train.run.directory import RunDirectory
 
 
 def rewind(run: RunDirectory) -> CheckpointRecord | None:
-    """Take back what came after the last whole checkpoint, so that a resume tells it again.
+    """Remove the rows after the last checkpoint, which a resume writes again.
 
-    Returns that checkpoint; where there is none, the run begins anew and all metrics go.
+    Returns that checkpoint. Without one the run starts from scratch and all rows are removed.
     """
     checkpoint = last_checkpoint(run.checkpoints_file)
     last_step = -1 if checkpoint is None else checkpoint.step

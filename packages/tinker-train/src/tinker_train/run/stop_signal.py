@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks the loop to save and stop, the second stops it."""
+"""Ctrl-C and SIGTERM: the first requests a save and a stop, the second has its usual effect."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from attrs import define
 
 @define
 class StopRequest:
-    """Whether somebody wants the run to end, and who."""
+    """A request to stop the run, once it is made."""
 
     reason: str | None = None
+    """Name of the signal; None without a request."""
 
     @property
     def is_made(self) -> bool:
-        """Whether to stop after the steps that are on their way."""
+        """True if the loop is to save and stop after the submitted steps."""
         return self.reason is not None
 
 
@@ -27,7 +28,7 @@ class StopRequest:
 def stop_on_signals() -> Iterator[StopRequest]:
     """Turn the first SIGINT or SIGTERM into a request; the second has its usual effect.
 
-    Python takes signals in its main thread; in another one, nothing is changed.
+    Signals reach the main thread alone; in another thread nothing is changed.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
