@@ -23,7 +23,6 @@ from tinker_train import (
     read_metrics,
 )
 from tinker_train.files import read_rows
-from tinker_train.loop.early_stopping import should_stop_early
 from tinker_train.run.directory import RunDirectory
 from tinker_train.testing import WatchedService
 
@@ -349,21 +348,3 @@ def test_a_report_lies_beside_the_run_when_it_is_over(run_on_double, make_config
     config = make_config()
     run_on_double(config)
     assert "test/nll" in RunDirectory(config.run_dir).report_file.read_text()
-
-
-@pytest.mark.parametrize(
-    ("values", "patience", "over"),
-    [
-        ([], 1, False),
-        ([3.0], 1, False),
-        ([3.0, 2.0], 1, False),
-        ([3.0, 3.0], 1, True),  # as good is not better
-        ([3.0, 2.0, 2.5, 2.1], 2, True),
-        ([3.0, 2.0, 2.5, 2.1], 3, False),
-        ([3.0, None, None], 1, False),  # what was not measured says nothing
-        ([3.0, 4.0, 5.0], None, False),
-    ],
-)
-def test_patience_counts_measurements_since_the_best(values, patience, over):
-    rows = [{"step": i, "test/nll": value} for i, value in enumerate(values)]
-    assert should_stop_early(Evaluation(patience=patience), rows) is over

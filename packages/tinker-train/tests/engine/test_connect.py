@@ -1,6 +1,5 @@
 """Finding an engine."""
 
-import asyncio
 import os
 import socket
 from concurrent.futures import Future
@@ -10,7 +9,7 @@ import tinker
 from attrs import define
 
 from tinker_core import EngineError
-from tinker_train import Engine, connect, engine_errors, while_engine_lives
+from tinker_train import connect
 
 PROXIES = [f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO")]
 
@@ -63,13 +62,6 @@ def installed(monkeypatch):
         monkeypatch.setattr("tinker_core.engine.local_engine.entry_points", lambda group: points)
 
     return install
-
-
-@pytest.fixture
-def make_engine(monkeypatch):
-    """An engine that says whether it lives."""
-    monkeypatch.setattr("tinker_train.engine.liveness._WATCH_S", 0.01)
-    return lambda lives: Engine(service=None, kind="local", description="the double", lives=lives)
 
 
 @pytest.fixture
@@ -167,36 +159,6 @@ def test_without_a_proxy_the_environment_is_left_alone(installed):
     before = dict(os.environ)
     with connect():
         assert dict(os.environ) == before
-
-
-def test_an_error_of_the_sdk_says_what_was_being_done():
-    with pytest.raises(EngineError, match="model 'x': no such model"), engine_errors("model 'x'"):
-        raise tinker.TinkerError("no such model")
-
-
-def test_a_future_that_the_engine_lost_is_an_engine_error_although_the_sdk_calls_it_a_value_error():
-    sdk = {"__name__": "tinker.lib.api_future_impl"}
-    exec("def retrieve(): raise ValueError('status 404')", sdk)
-    with pytest.raises(EngineError, match="step 3: status 404"), engine_errors("step 3"):
-        sdk["retrieve"]()
-
-
-def test_an_error_of_somebody_else_s_code_stays_what_it_is():
-    with pytest.raises(ValueError, match="mine"), engine_errors("step 3"):
-        raise ValueError("mine")
-
-
-def test_an_engine_that_dies_takes_the_waiting_with_it(make_engine):
-    lives = iter([True, False])
-    engine = make_engine(lives=lambda: next(lives))
-    with pytest.raises(EngineError, match="the double, has died; resume the run from its last checkpoint"):
-        asyncio.run(while_engine_lives(engine, asyncio.sleep(60)))
-
-
-@pytest.mark.parametrize("lives", [None, lambda: True])
-def test_work_that_is_done_comes_back_from_an_engine_that_lives(make_engine, lives):
-    work = asyncio.sleep(0, result="done")
-    assert asyncio.run(while_engine_lives(make_engine(lives=lives), work)) == "done"
 
 
 def test_a_local_engine_lives_as_long_as_it_listens(installed):

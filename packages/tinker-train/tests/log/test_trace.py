@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tinker_train import scope, scoped, tracing, write_perfetto
+from tinker_train import scope, scoped, timed, tracing, write_perfetto
 from tinker_train.files import read_rows
 
 
@@ -80,3 +80,13 @@ def test_spans_are_written_while_the_run_goes_on(tmp_path):
                 pass
         assert len(read_rows(tmp_path / "trace.jsonl")) == 256
     assert len(read_rows(tmp_path / "trace.jsonl")) == 300
+
+
+def test_time_adds_up_and_is_kept_when_the_block_fails():
+    metrics = {"time/data": 5.0}
+    with timed("data", metrics):
+        pass
+    assert 5.0 <= metrics["time/data"] < 6.0
+    with pytest.raises(KeyError), timed("step", metrics):
+        raise KeyError
+    assert "time/step" in metrics

@@ -8,9 +8,7 @@ from attrs import evolve
 
 from tinker_core import RunDirectoryError
 from tinker_train import Adam, create_run, write_report
-from tinker_train.cli import main
 from tinker_train.files import append_row
-from tinker_train.log.trace import scope, tracing
 from tinker_train.metrics.distributions import append_distribution
 from tinker_train.report.page import find_runs, settings_table, summarise, time_table
 
@@ -116,35 +114,6 @@ def test_runs_are_found_below_a_folder(make_run, tmp_path):
     assert find_runs(tmp_path) == [one.path, two.path]
     with pytest.raises(RunDirectoryError, match="is not a folder"):
         find_runs(tmp_path / "none")
-
-
-def test_the_command_lists_runs_and_writes_their_report(make_run, tmp_path, capsys):
-    run = make_run("one", Adam(), [3.0, 2.0])
-    broken = make_run("broken", Adam(), [1.0])
-    broken.config_file.write_text("{")
-    main(["runs", str(tmp_path)])
-    said = capsys.readouterr().out
-    assert "runs/one" in said
-    assert "not complete" in said
-    assert "damaged: " in said
-    main(["report", str(run.path)])
-    assert run.report_file.exists()
-    with pytest.raises(SystemExit) as ended:
-        main(["report", str(tmp_path)])
-    assert ended.value.code == 2
-    assert capsys.readouterr().err.startswith("tinker-train: ")
-
-
-def test_the_command_turns_a_trace_into_one_for_perfetto(make_run, tmp_path, capsys):
-    run = make_run("one", Adam(), [1.0])
-    with pytest.raises(SystemExit):
-        main(["trace", str(run.path)])
-    assert "was not traced" in capsys.readouterr().err
-    with tracing(run.trace_file), scope("render"):
-        pass
-    main(["trace", str(run.path), "--to", str(tmp_path / "t.json")])
-    events = json.loads((tmp_path / "t.json").read_text())["traceEvents"]
-    assert [event["name"] for event in events if event["ph"] == "X"] == ["render"]
 
 
 def test_a_run_is_complete_when_its_last_checkpoint_says_so(make_run):

@@ -1,0 +1,68 @@
+"""Retention: deleting old checkpoints."""
+
+import asyncio
+
+import pytest
+import tinker
+
+from tinker_core.testing import BigramService
+from tinker_train import (
+    CheckpointRecord,
+    Progress,
+    finish_checkpoint,
+    read_checkpoints,
+    submit_checkpoint,
+)
+from tinker_train.checkpoint.retention import delete_old
+
+
+@pytest.fixture
+def training(tmp_path):
+    return BigramService(tmp_path / "engine").create_lora_training_client("double").result()
+
+
+def record(step, **fields):
+    return CheckpointRecord(
+        name=f"{step:06d}",
+        progress=Progress(step=step, tokens=step * 10),
+        position={"epoch": 0, "batch": step},
+        **fields,
+    )
+
+
+def save(training, file, step, **options):
+    return asyncio.run(
+        finish_checkpoint(submit_checkpoint(training, record(step), **options), file)
+    )
+
+
+def test_only_the_newest_are_kept_of_those_that_a_resume_needs(training, tmp_path):
+    file = tmp_path / "checkpoints.jsonl"
+    save(training, file, 10, sampler=True)  # somebody may sample from it
+    for step in (20, 30, 40):
+        save(training, file, step)
+    gone = []
+
+    async def delete(path):
+        named = [record.state_path for record in read_checkpoints(file)]
+        assert path not in named  # its record went first
+        gone.append(path)
+
+    asyncio.run(delete_old(file, 1, delete))
+    assert [record.step for record in read_checkpoints(file)] == [10, 40]
+    assert [path[-2:] for path in gone] == ["20", "30"]
+    asyncio.run(delete_old(file, 1, delete))
+    assert len(gone) == 2
+
+
+def test_a_checkpoint_that_cannot_be_deleted_stops_nothing(training, tmp_path, caplog):
+    file = tmp_path / "checkpoints.jsonl"
+    save(training, file, 10)
+    save(training, file, 20)
+
+    async def delete(path):
+        raise tinker.TinkerError("not allowed")
+
+    asyncio.run(delete_old(file, 1, delete))
+    assert "000010 could not be deleted: not allowed" in caplog.text
+    assert [record.step for record in read_checkpoints(file)] == [20]
