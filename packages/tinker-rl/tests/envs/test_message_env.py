@@ -289,10 +289,10 @@ class LooksUp(Parrot):
 
 
 def test_calls_are_parsed_with_the_tools_of_the_prompt(renderer: Any, speak: Any) -> None:
-    """Qwen3.5 writes arguments without their types: 007 is text, for the tool says so."""
-    call = "<function=look_up>\n<parameter=code>\n007\n</parameter>\n</function>"
-    said = f"<think>\n\n</think>\n\n<tool_call>\n{call}\n</tool_call>"
+    """Qwen3.5 writes arguments without their types: 7 is text, because the tool declares it."""
+    call = "<function=look_up>\n<parameter=code>\n7\n</parameter>\n</function>"
+    said = f"</think>\n\n<tool_call>\n{call}\n</tool_call>"
     env = LooksUp()
     qwen3_5 = get_renderer("qwen3_5", renderer.tokenizer)
     play(alone(lambda: as_token_env(env, qwen3_5)), speak([said]), max_tokens=200)
-    assert env.called == ['{"code": "007"}']
+    assert env.called == ['{"code": "7"}']
