@@ -89,7 +89,7 @@ def kill_and_resume(
     program: Sequence[str], arguments: Sequence[str], run_dir: Path, *, rows: int
 ) -> None:
     """Run `program train ...`, kill it at that many rows of metrics, and run `program resume`."""
-    run = subprocess.Popen([*program, "train", *arguments, "--run-dir", str(run_dir)])
+    run = subprocess.Popen([*program, "train", "--run-dir", str(run_dir), *arguments])
     while len(read_metrics(RunDirectory(run_dir).metrics_file)) < rows and run.poll() is None:
         time.sleep(0.01)
     run.kill()
