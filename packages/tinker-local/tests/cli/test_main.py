@@ -16,7 +16,7 @@ COMMAND = [sys.executable, "-m", "tinker_local"]
 
 
 def refused(*arguments):
-    """What a command that fails says; it says it in one line."""
+    """The one line that a failing command prints."""
     done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True)
     assert done.returncode == 1, done
     assert done.stdout == ""
