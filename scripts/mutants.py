@@ -146,8 +146,9 @@ def edited(node: ast.AST, **fields: object) -> Any:
 
 
 def shown(node: ast.AST) -> str:
-    """The source of a node in one line: of a compound statement, its header."""
-    return ast.unparse(node).strip().splitlines()[0]
+    """The beginning of a node's source in one line: of a compound statement, its header."""
+    line = ast.unparse(node).strip().splitlines()[0]
+    return line if len(line) <= 100 else f"{line[:97]}..."
 
 
 def mutants(parent: ast.AST, function: str = "", statement: str = "") -> Iterator[Mutant]:
