@@ -257,9 +257,11 @@ def check(package: Path, name: str, table: dict[str, Any]) -> bool:
     """Test the mutants of one module, print the survivors, and tell if all are accounted for."""
     module = f"{package.name}/{name}"
     folder, _, file = name.rpartition("/")
-    tests = table["tests"].get(module, [Path(folder, f"test_{file}.py")])
+    own = package / "tests" / folder / f"test_{file}.py"
+    tests = [own] if own.exists() else []
+    tests += [package / "tests" / path for path in table["tests"].get(module, [])]
     [home] = (package / "src").glob("tinker_*")
-    number, survived = survivors(home / f"{name}.py", [str(package / "tests" / it) for it in tests])
+    number, survived = survivors(home / f"{name}.py", list(map(str, tests)))
     kept = {entry["mutant"] for entry in table["equivalent"] if entry["module"] == module}
     unexpected = [mutant for mutant in survived if mutant.name not in kept]
     gone = kept - {mutant.name for mutant in survived}
