@@ -9,19 +9,12 @@ import tinker_core
 def test_the_public_names_are_these() -> None:
     assert sorted(tinker_core.__all__) == [
         *("CheckpointError", "Comparison", "ConfigError", "CutShort", "DataError", "EngineError"),
-        *(
-            "ImagePart",
-            "Malformed",
-            "Message",
-            "Normalisation",
-            "Outcome",
-            "Part",
-            "PostTrainingError",
-        ),
-        *("PreferenceModel", "RenderError", "Reply", "RewardModel", "Role", "RunDirectoryError"),
-        *("TextPart", "ThinkingPart", "TokenizerError", "ToolCall", "ToolSpec"),
-        *("UnparsedToolCall", "as_conversation", "as_message", "as_tools"),
-        *("datum_from_model_input_weights", "next_token_datum", "strip_reasoning", "to_openai"),
+        *("Fingerprint", "ImagePart", "Malformed", "Message", "Normalisation", "Outcome", "Part"),
+        *("PostTrainingError", "PreferenceModel", "RenderError", "Reply", "RewardModel", "Role"),
+        *("RunDirectoryError", "TextPart", "ThinkingPart", "TokenizerError", "ToolCall"),
+        *("ToolSpec", "UnparsedToolCall", "as_conversation", "as_message", "as_tools"),
+        *("datum_from_model_input_weights", "fingerprint_changes", "next_token_datum"),
+        *("strip_reasoning", "to_openai"),
     ]
     assert all(hasattr(tinker_core, name) for name in tinker_core.__all__)
 

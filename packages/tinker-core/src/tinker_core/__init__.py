@@ -11,6 +11,7 @@ from tinker_core.errors import (
     RunDirectoryError,
     TokenizerError,
 )
+from tinker_core.fingerprint import Fingerprint, fingerprint_changes
 from tinker_core.messages import (
     ImagePart,
     Message,
@@ -34,6 +35,7 @@ __all__ = [
     "CutShort",
     "DataError",
     "EngineError",
+    "Fingerprint",
     "ImagePart",
     "Malformed",
     "Message",
@@ -57,6 +59,7 @@ __all__ = [
     "as_message",
     "as_tools",
     "datum_from_model_input_weights",
+    "fingerprint_changes",
     "next_token_datum",
     "strip_reasoning",
     "to_openai",

@@ -24,10 +24,10 @@ from tinker_data.layouts.preference import PreferencePair, check_pair, check_rol
 from tinker_data.layouts.problem import Problem, read_problem
 from tinker_data.layouts.think_tags import read_think_tags
 from tinker_data.rows import Conversation, Place, RawRow, Rows, Subset
-from tinker_data.sources.fingerprint import Fingerprint, changes, fingerprints
+from tinker_data.sources.fingerprint import fingerprints
 from tinker_data.sources.jsonl import JsonlRows, open_jsonl
 from tinker_data.sources.mixture import MixedStream, mix
-from tinker_data.sources.open import SequenceRows, Source, as_source, open_file, open_hub
+from tinker_data.sources.open import SequenceRows, Source, as_source, open_file, open_hub, read_all
 from tinker_data.sources.streams import IterableStream, JsonlStream, ParquetStream, RowStream
 from tinker_data.supervised import (
     ConversationSettings,
@@ -48,7 +48,6 @@ __all__ = [
     "ConversationMixture",
     "ConversationSettings",
     "DataReport",
-    "Fingerprint",
     "HubConversations",
     "IterableStream",
     "JsonlRows",
@@ -76,7 +75,6 @@ __all__ = [
     "SupervisedDataset",
     "SupervisedDatasetBuilder",
     "as_source",
-    "changes",
     "check_pair",
     "check_roles",
     "check_rows",
@@ -88,6 +86,7 @@ __all__ = [
     "open_file",
     "open_hub",
     "open_jsonl",
+    "read_all",
     "read_conversation",
     "read_pair",
     "read_problem",

@@ -55,6 +55,8 @@ class DataReport:
     longest_at: Place
     num_too_long: int
     """Rows with an example over the limit."""
+    num_over_context: int
+    """Rows with an example over the context of the model; 0 if it is unknown."""
     num_truncated: int
     """Datums that will be cut."""
     num_dropped: int
@@ -93,10 +95,15 @@ def parts_to_check(source: Source) -> Iterator[Source]:
 
 
 def check_rows(
-    rows: Iterable[RawRow], render: RenderRow, *, name: str, limit: int | None
+    rows: Iterable[RawRow],
+    render: RenderRow,
+    *,
+    name: str,
+    limit: int | None,
+    context: int | None = None,
 ) -> DataReport:
     """Render every row, and report what became of it. `render` raises DataError."""
-    found = _Findings(name=name, limit=limit)
+    found = _Findings(name=name, limit=limit, context=context)
     chunks = _chunks(iter(rows))
     began = time.monotonic()
     for chunk in chunks:
@@ -201,12 +208,14 @@ class _Findings:
 
     name: str
     limit: int | None
+    context: int | None
     num_rows: int = 0
     reasons: Counter[str] = field(factory=Counter)
     problems: list[DataError] = field(factory=list)
     longest: int = 0
     longest_at: Place = NOWHERE
     num_too_long: int = 0
+    num_over_context: int = 0
     totals: Counter[str] = field(factory=Counter)
     _logged: float = field(factory=time.monotonic)
 
@@ -228,6 +237,7 @@ class _Findings:
         if made.length > self.longest:
             self.longest, self.longest_at = made.length, row.place
         self.num_too_long += self.limit is not None and made.length > self.limit
+        self.num_over_context += self.context is not None and made.length > self.context
         for key in ("num_truncated", "num_dropped", "num_reasoning_stripped"):
             self.totals[key] += getattr(made, key)
 
@@ -242,6 +252,7 @@ class _Findings:
             longest=self.longest,
             longest_at=self.longest_at,
             num_too_long=self.num_too_long,
+            num_over_context=self.num_over_context,
             num_truncated=self.totals["num_truncated"],
             num_dropped=self.totals["num_dropped"],
             num_reasoning_stripped=self.totals["num_reasoning_stripped"],
@@ -260,11 +271,16 @@ def reason_of(error: DataError) -> str:
 
 
 def check_all(
-    source: Source, render: RenderRow, *, name: str, limit: int | None
+    source: Source,
+    render: RenderRow,
+    *,
+    name: str,
+    limit: int | None,
+    context: int | None = None,
 ) -> DataReport | None:
     """Check a source, or None if nothing in it can be read twice."""
     parts = list(parts_to_check(source))
     if not parts:
         return None
     rows = (row for part in parts for row in read_all(part))
-    return check_rows(rows, render, name=name, limit=limit)
+    return check_rows(rows, render, name=name, limit=limit, context=context)

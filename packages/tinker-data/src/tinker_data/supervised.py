@@ -12,7 +12,7 @@ import numpy as np
 import tinker
 from attrs import field, frozen, validators
 
-from tinker_core import DataError
+from tinker_core import DataError, Fingerprint
 from tinker_data.batches.batch import Batching, SupervisedDataset
 from tinker_data.batches.indexed import BatchedRows
 from tinker_data.batches.streamed import StreamedRows
@@ -22,7 +22,7 @@ from tinker_data.datums import RenderedRow, Rendering, render_conversation
 from tinker_data.layouts.conversation import Layout, read_conversation
 from tinker_data.layouts.think_tags import ThinkTags
 from tinker_data.rows import RawRow, Rows, Subset
-from tinker_data.sources.fingerprint import Fingerprint, fingerprints
+from tinker_data.sources.fingerprint import fingerprints
 from tinker_data.sources.open import Source, read_all
 from tinker_data.sources.streams import RowStream
 from tinker_render import Renderer
@@ -135,9 +135,12 @@ class Opening:
             rendering=self.settings.rendering,
             reading=self.settings.reading,
         )
-        limit = self.settings.rendering.limit(self.renderer)
+        limits = {
+            "limit": self.settings.rendering.limit(self.renderer),
+            "context": self.renderer.context_length,
+        }
         found = [(self.name, train), *([(f"held-out data of {self.name}", test)] if test else [])]
-        reports = [check_all(source, render, name=name, limit=limit) for name, source in found]
+        reports = [check_all(source, render, name=name, **limits) for name, source in found]
         for report in filter(None, reports):
             if self.settings.reading.bad_row == "error":
                 report.raise_for_problems()

@@ -8,7 +8,9 @@ import pytest
 from datasets import Dataset
 from pyarrow import parquet
 
-from tinker_data import Fingerprint, as_source, changes, fingerprints, mix, open_file, split
+from tinker_core import Fingerprint
+from tinker_core import fingerprint_changes as changes
+from tinker_data import as_source, fingerprints, mix, open_file, split
 
 ROWS = [{"i": i} for i in range(20)]
 

@@ -56,7 +56,7 @@ def _parse(arguments: list[str]) -> Command:
         config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagConversionOff),
     )
     if isinstance(command, Resume):
-        return partial(resume, command.run)
+        return partial(resume, command.run, changed_data=command.changed_data)
     return partial(train, command.config, existing=command.existing)
 
 

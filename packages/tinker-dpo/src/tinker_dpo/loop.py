@@ -17,7 +17,7 @@ import tinker
 from attrs import asdict, frozen
 from tinker import types
 
-from tinker_core import DataError
+from tinker_core import DataError, Fingerprint
 from tinker_data import Position
 from tinker_dpo.config import Config
 from tinker_dpo.custom_loss import References, datums_of, surrogate
@@ -52,6 +52,8 @@ class LoopData:
     """Of every response of both; None for an objective without a reference."""
     stop: list[int] | list[str] | None = None
     """Stop sequences of a sampled response."""
+    fingerprints: tuple[Fingerprint, ...] = ()
+    """Fingerprints of the sources, by which a resumed run notices changes."""
 
 
 async def preference_loop(

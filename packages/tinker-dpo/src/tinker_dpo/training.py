@@ -27,7 +27,13 @@ def open_data(config: Config, renderer: Renderer) -> LoopData:
         held_out = open_dataset(data.test, config.objective, renderer, config.selection)
         test = [held_out[i] for i in range(len(held_out))]
         skipped += held_out.skipped
-    return LoopData(train=train, test=test, skipped=skipped, stop=renderer.get_stop_sequences())
+    return LoopData(
+        train=train,
+        test=test,
+        skipped=skipped,
+        stop=renderer.get_stop_sequences(),
+        fingerprints=data.fingerprints,
+    )
 
 
 async def train_against_reference(

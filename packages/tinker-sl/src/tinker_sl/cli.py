@@ -128,8 +128,8 @@ def _parse(arguments: list[str]) -> Command:
         kind, args=arguments, config=(tyro.conf.OmitSubcommandPrefixes,), **options
     )
     match parsed:
-        case Resume(run=run):
-            return partial(resume, run)
+        case Resume(run=run, changed_data=changed_data):
+            return partial(resume, run, changed_data=changed_data)
         case Sample():
             return partial(_sample, parsed)
         case Train(config=config, dry_run=True):

@@ -10,7 +10,7 @@ import tinker
 from rich.console import Console
 from rich.text import Text
 
-from tinker_data import Batch, SupervisedData, normalise_weights
+from tinker_data import Batch, DataReport, SupervisedData, normalise_weights
 from tinker_render import Renderer, renderer_for
 from tinker_sl.config import Config
 from tinker_sl.loop import run_length
@@ -54,6 +54,10 @@ def describe(
     """Say all that needs no engine; the number of steps comes back."""
     show_example(batch.datums[0], renderer, console)
     console.print()
+    for report in data.reports:
+        print_report(report, renderer, console)
+    if not data.reports:
+        console.print("data         not checked: rows are checked as they are read")
     tokens = num_tokens(batch.datums)
     trained = sum(int(np.count_nonzero(datum_weights(datum))) for datum in batch.datums)
     longest = max(datum.model_input.length for datum in batch.datums)
@@ -70,6 +74,26 @@ def describe(
     if steps is not None:
         console.print(f"tokens       about {steps * tokens}, if all batches are like the first")
     return steps
+
+
+def print_report(report: DataReport, renderer: Renderer, console: Console) -> None:
+    """Print what the check of a source found."""
+    place = f"row {report.longest_at.row} of {report.longest_at.file}"
+    console.print(f"data         {report.name}: {report.num_rows} rows")
+    console.print(f"  longest    {report.longest} tokens, {place}")
+    if renderer.context_length is not None:
+        over = f"{report.num_over_context} rows are longer"
+        console.print(f"  context    {renderer.context_length} tokens; {over}")
+    if report.num_too_long:
+        lost = f"{report.num_truncated} datums are cut, {report.num_dropped} dropped"
+        console.print(f"  too long   {report.num_too_long} rows over {report.limit} tokens; {lost}")
+    if report.num_reasoning_stripped:
+        console.print(f"  reasoning  is removed from {report.num_reasoning_stripped} rows")
+    if report.num_unusable:
+        console.print(f"  skipped    {report.num_unusable} rows")
+        for reason, count in report.reasons.items():
+            console.print(f"    {count} x {reason}")
+        console.print(f"    the first: {report.problems[0]}")
 
 
 def estimate(config: Config, batch: Batch, steps: int | None, console: Console) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 from attrs import frozen
@@ -14,3 +15,5 @@ class Resume:
 
     run: tyro.conf.Positional[Path]
     """Run directory."""
+    changed_data: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Continue although the data changed since the run began."""

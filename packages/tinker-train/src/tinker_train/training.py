@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import tinker
 from attrs import evolve, frozen
 
-from tinker_core import EngineError, TokenizerError
+from tinker_core import EngineError, Fingerprint, TokenizerError
 from tinker_train.checkpoint.record import last_checkpoint
 from tinker_train.engine.connect import Engine, connect
 from tinker_train.engine.liveness import while_engine_lives
@@ -20,6 +20,7 @@ from tinker_train.evaluation.evaluator import SamplingClientEvaluator
 from tinker_train.log.trace import tracing
 from tinker_train.report.page import write_report
 from tinker_train.run.config import RunConfig
+from tinker_train.run.data import check_same_data, record_data
 from tinker_train.run.description import read_run_config
 from tinker_train.run.directory import RunDirectory
 from tinker_train.run.lock import lock_run
@@ -44,23 +45,29 @@ class Algorithm(Generic[C, D]):
     complete_data: Callable[[C, D, tinker.ServiceClient], Coroutine[Any, Any, D]] | None = None
     """Completes the data with models of the engine, before the run directory is made."""
 
-    def train(self, config: C, *, existing: Existing = "refuse") -> TrainResult:
+    def train(
+        self, config: C, *, existing: Existing = "refuse", changed_data: bool = False
+    ) -> TrainResult:
         """Train from a config to its end; `existing="resume"` continues the run in its directory.
 
         Everything that can be checked without an engine is checked first, and the run directory is
-        made only when there is a model to train. Raises what is in `tinker_core.errors`.
+        made only when there is a model to train. A run whose data changed is continued only with
+        `changed_data`. Raises what is in `tinker_core.errors`.
         """
         check_run_directory(config.run_dir, config, existing)
         with tokenizer_errors():
             data = self.open_data(config, self.renderer(config))
+        if not changed_data:
+            check_same_data(config.run_dir, _fingerprints(data))
         evaluators = self._evaluators(config)
         with connect() as engine:
-            work = self.train_on(engine, config, data, evaluators)
+            work = self.train_on(engine, config, data, evaluators, changed_data=changed_data)
             return asyncio.run(while_engine_lives(engine, work))
 
-    def resume(self, run_dir: Path) -> TrainResult:
+    def resume(self, run_dir: Path, *, changed_data: bool = False) -> TrainResult:
         """Continue the run in a directory with its own config; the directory may have moved."""
-        return self.train(self.read_config(run_dir), existing="resume")
+        config = self.read_config(run_dir)
+        return self.train(config, existing="resume", changed_data=changed_data)
 
     async def train_on(
         self,
@@ -68,6 +75,8 @@ class Algorithm(Generic[C, D]):
         config: C,
         data: D | None = None,
         evaluators: Evaluators | None = None,
+        *,
+        changed_data: bool = False,
     ) -> TrainResult:
         """Train on a connected engine; data and evaluators are those of the config unless given."""
         if data is None:
@@ -76,7 +85,10 @@ class Algorithm(Generic[C, D]):
             evaluators = self._evaluators(config)
         if self.complete_data is not None:
             data = await self.complete_data(config, data, engine.service)
+        if not changed_data:
+            check_same_data(config.run_dir, _fingerprints(data))
         async with training_run(engine, config) as (training, run):
+            record_data(config.run_dir, _fingerprints(data))
             return await self.loop(config, training, data, run, evaluators)
 
     def read_config(self, run_dir: Path) -> C:
@@ -85,6 +97,12 @@ class Algorithm(Generic[C, D]):
 
     def _evaluators(self, config: C) -> Evaluators:
         return [builder.build(renderer=self.renderer(config)) for builder in config.evaluators]
+
+
+def _fingerprints(data: Any) -> Sequence[Fingerprint]:
+    """The fingerprints of opened data; empty for data without any."""
+    found: Sequence[Fingerprint] = getattr(data, "fingerprints", ())
+    return found
 
 
 @contextmanager

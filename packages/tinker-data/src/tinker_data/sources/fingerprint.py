@@ -1,31 +1,18 @@
-"""Fingerprints of sources, by which a resumed run notices that its data changed."""
+"""The fingerprints of sources."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from attrs import asdict, fields, frozen
-
-from tinker_core import DataError
+from tinker_core import DataError, Fingerprint
 from tinker_core.strict_json import JsonError, to_json
 
 SAMPLE = 1000
 """Rows that stand for a source that is not a file."""
 _CHUNK = 1 << 20
-
-
-@frozen(kw_only=True)
-class Fingerprint:
-    """What is known of the content of a source. None is unknown and is not compared."""
-
-    name: str
-    num_bytes: int | None = None
-    num_rows: int | None = None
-    digest: str | None = None
-    """SHA-256 of a file, or of a sample of the rows of another source."""
 
 
 @runtime_checkable
@@ -71,23 +58,3 @@ def fingerprints(source: object) -> tuple[Fingerprint, ...]:
     if parts is not None:
         return tuple(each for part in parts for each in fingerprints(part))
     return (source.fingerprint(),) if isinstance(source, Fingerprinted) else ()
-
-
-def changes(before: Sequence[Fingerprint], now: Sequence[Fingerprint]) -> list[str]:
-    """What differs between the sources of a run and those of its resumption, one line each."""
-    old, new = ({each.name: each for each in side} for side in (before, now))
-    lines = [f"{name} is no longer used" for name in old if name not in new]
-    lines += [f"{name} was not used before" for name in new if name not in old]
-    for name in (name for name in old if name in new):
-        was, is_ = asdict(old[name]), asdict(new[name])
-        differing = [
-            f"{each.name} was {_short(was[each.name])} and is {_short(is_[each.name])}"
-            for each in fields(Fingerprint)
-            if None not in (was[each.name], is_[each.name]) and was[each.name] != is_[each.name]
-        ]
-        lines += [f"{name}: {', '.join(differing)}"] if differing else []
-    return lines
-
-
-def _short(value: object) -> str:
-    return f"{value:.12}..." if isinstance(value, str) and len(value) > 15 else str(value)

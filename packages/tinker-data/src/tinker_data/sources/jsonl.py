@@ -12,9 +12,9 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from tinker_core import DataError
+from tinker_core import DataError, Fingerprint
 from tinker_data.rows import Place, RawRow
-from tinker_data.sources.fingerprint import Fingerprint, of_file
+from tinker_data.sources.fingerprint import of_file
 
 
 @frozen(eq=False)

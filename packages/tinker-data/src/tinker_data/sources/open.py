@@ -9,12 +9,12 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from tinker_core import ConfigError, DataError
+from tinker_core import ConfigError, DataError, Fingerprint
 from tinker_core.strict_json import JsonError, parse_json
 from tinker_data.rows import Place, RawRow, Rows
 from tinker_data.sources.arrow import clean_row
-from tinker_data.sources.fingerprint import SAMPLE, Fingerprint, of_values
-from tinker_data.sources.jsonl import open_jsonl
+from tinker_data.sources.fingerprint import SAMPLE, of_values
+from tinker_data.sources.jsonl import JsonlRows, open_jsonl
 from tinker_data.sources.streams import IterableStream, JsonlStream, ParquetStream, RowStream
 
 Source = Rows[RawRow] | RowStream
@@ -95,6 +95,8 @@ def read_all(source: Source) -> Iterator[RawRow]:
     """All rows of a source in their order."""
     if isinstance(source, RowStream):
         yield from source.read()
+    elif isinstance(source, JsonlRows):
+        yield from JsonlStream(source.path).read()  # opens the file once, not for every row
     else:
         for i in range(len(source)):
             yield source[i]

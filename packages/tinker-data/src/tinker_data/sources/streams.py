@@ -12,10 +12,10 @@ from typing import Any, Protocol, runtime_checkable
 import zstandard
 from attrs import evolve, frozen
 
-from tinker_core import ConfigError, DataError
+from tinker_core import ConfigError, DataError, Fingerprint
 from tinker_data.rows import Place, RawRow
 from tinker_data.sources.arrow import clean_row, without_nulls
-from tinker_data.sources.fingerprint import SAMPLE, Fingerprint, of_file, of_values
+from tinker_data.sources.fingerprint import SAMPLE, of_file, of_values
 
 
 @runtime_checkable

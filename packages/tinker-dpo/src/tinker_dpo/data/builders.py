@@ -8,8 +8,8 @@ from typing import Generic, Protocol, TypeVar
 
 from attrs import field, frozen, validators
 
-from tinker_core import ConfigError, DataError
-from tinker_data import RawRow, Rows, SequenceRows, open_jsonl, split
+from tinker_core import ConfigError, DataError, Fingerprint
+from tinker_data import RawRow, Rows, SequenceRows, fingerprints, open_jsonl, split
 from tinker_dpo.data.preference import Preference, read_preference
 from tinker_dpo.data.row_formats import READERS, Source
 
@@ -27,6 +27,8 @@ class PreferenceData:
     train: Rows[Preference]
     test: Rows[Preference] = ()
     """Held-out preferences; may be empty."""
+    fingerprints: tuple[Fingerprint, ...] = ()
+    """Fingerprints of the sources, by which a resumed run notices changes."""
 
 
 class PreferenceDataBuilder(Protocol):
@@ -149,4 +151,14 @@ def _hold_out(
 
 def _read(train: Rows[RawRow], test: Rows[RawRow], source: Source | None) -> PreferenceData:
     read = read_preference if source is None else READERS[source]
-    return PreferenceData(train=ReadRows(train, read), test=ReadRows(test, read))
+    return PreferenceData(
+        train=ReadRows(train, read),
+        test=ReadRows(test, read),
+        fingerprints=_fingerprints(train, test),
+    )
+
+
+def _fingerprints(*sources: Rows[RawRow]) -> tuple[Fingerprint, ...]:
+    """The fingerprint of each source; a file with held-out rows counts once."""
+    found = [each for source in sources for each in fingerprints(source)]
+    return tuple(dict.fromkeys(found))

@@ -36,12 +36,16 @@ class Selection:
     """Which rows are used."""
 
     max_length: int | None = field(default=None, validator=validators.optional(validators.ge(2)))
-    """Longest prompt and response together, in tokens; absent: the limit of the engine.
+    """Longest prompt and response together, in tokens; absent: the context of the model.
 
     Nothing is truncated: half a response is not the one that was preferred.
     """
     bad_row: BadRow = field(default="error", validator=validators.in_(["error", "skip"]))
     """Policy for a row that cannot be used: the run does not begin, or the row is skipped."""
+
+    def limit(self, renderer: Renderer) -> int | None:
+        """The longest prompt and response, in tokens; None if nothing is known of a limit."""
+        return renderer.context_length if self.max_length is None else self.max_length
 
 
 @frozen(kw_only=True, eq=False)
@@ -80,10 +84,10 @@ def open_dataset(
             renderer=renderer,
             question=objective.question,
             label=objective.label,
-            max_length=selection.max_length,
+            max_length=selection.limit(renderer),
         )
     else:
-        form = ResponseRenderer(renderer=renderer, max_length=selection.max_length)
+        form = ResponseRenderer(renderer=renderer, max_length=selection.limit(renderer))
 
     def render(row: int) -> RenderedPair:
         pair = rows[row]
@@ -103,7 +107,7 @@ def _judged_dataset(
     rows: Rows[Preference], renderer: Renderer, selection: Selection
 ) -> PreferenceDataset:
     """Row i has the items 2 i and, if it is a pair, 2 i + 1."""
-    form = ResponseRenderer(renderer=renderer, max_length=selection.max_length)
+    form = ResponseRenderer(renderer=renderer, max_length=selection.limit(renderer))
 
     def check(row: int) -> list[int]:
         judged = _judged(rows[row])

@@ -49,7 +49,7 @@ def _parse(arguments: list[str]) -> Command:
             return _parse_distill(rest)
         case ["resume", *rest]:
             resumed = tyro.cli(Resume, prog="tinker-rl resume", args=rest)
-            return partial(resume, resumed.run)
+            return partial(resume, resumed.run, changed_data=resumed.changed_data)
         case ["play", *rest]:
             return _parse_play(rest)
         case ["-h" | "--help"]:

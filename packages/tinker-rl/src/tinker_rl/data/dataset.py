@@ -10,7 +10,7 @@ import tinker
 from attrs import field, frozen
 from numpy.typing import NDArray
 
-from tinker_core import DataError
+from tinker_core import DataError, Fingerprint
 from tinker_render import Renderer
 from tinker_rl.envs.env import EnvGroupBuilder
 
@@ -36,6 +36,8 @@ class RLData:
 
     train: RLDataset
     test: RLDataset | None = None
+    fingerprints: tuple[Fingerprint, ...] = ()
+    """Fingerprints of the files, by which a resumed run notices changes."""
 
 
 class RLDatasetBuilder(Protocol):

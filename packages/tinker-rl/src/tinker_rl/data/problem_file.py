@@ -10,7 +10,7 @@ from attrs import field, frozen, validators
 from numpy.typing import NDArray
 
 from tinker_core import DataError
-from tinker_data import RawRow
+from tinker_data import RawRow, fingerprints, open_file
 from tinker_render import Renderer
 from tinker_rl.data.answer_match import Check, find_check, number, reference_number
 from tinker_rl.data.dataset import GroupBatches, RLData, RowGroups
@@ -68,6 +68,7 @@ class ProblemFile:
         return RLData(
             train=GroupBatches(train, self.groups_per_batch),
             test=GroupBatches(test, self.groups_per_batch) if self.test_rows else None,
+            fingerprints=fingerprints(open_file(self.path)),
         )
 
     def _problem(self, check: Check, row: RawRow) -> _Problem:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from attrs import field, frozen, validators
 
-from tinker_data import RawRow
+from tinker_data import RawRow, fingerprints, open_file
 from tinker_render import Renderer
 from tinker_rl.data.dataset import GroupBatches, RLData, RowGroups
 from tinker_rl.data.rows import open_rows, shuffled, text_of
@@ -43,4 +43,7 @@ class PromptFile:
 
         rows = open_rows(self.path, lambda row: text_of(row, self.question))
         groups = RowGroups(rows.__getitem__, shuffled(len(rows), seed), make)
-        return RLData(train=GroupBatches(groups, self.groups_per_batch))
+        return RLData(
+            train=GroupBatches(groups, self.groups_per_batch),
+            fingerprints=fingerprints(open_file(self.path)),
+        )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinker_core import DataError
-from tinker_data import JsonlRows, JsonlStream, RawRow, Rows, RowStream, open_file
+from tinker_data import RawRow, Rows, RowStream, open_file, read_all
 from tinker_data.rows import as_mapping
 
 
@@ -21,13 +20,8 @@ def open_rows(path: Path, check: Callable[[RawRow], object]) -> Rows[RawRow]:
     Raises DataError for a file without rows.
     """
     source = open_file(path)
-    rows: Rows[RawRow]
-    if isinstance(source, JsonlRows):
-        rows, stream = source, JsonlStream(path).read()
-    else:
-        rows = list(cast(RowStream, source).read())
-        stream = iter(rows)
-    for row in stream:
+    rows: Rows[RawRow] = list(source.read()) if isinstance(source, RowStream) else source
+    for row in rows if isinstance(rows, list) else read_all(source):
         check(row)
     if not len(rows):
         raise DataError("the file has no rows", file=path)

@@ -31,6 +31,11 @@ class RunDirectory:
         return self.path / "metrics.jsonl"
 
     @property
+    def data_file(self) -> Path:
+        """The fingerprints of the data."""
+        return self.path / "data.json"
+
+    @property
     def distributions_file(self) -> Path:
         """Distributions of the values behind metrics."""
         return self.path / "distributions.jsonl"
