@@ -29,3 +29,11 @@ def test_a_run_of_another_config_is_not_resumed(make_config, run_on_double):
     other = make_config(adam=Adam(learning_rate=0.2))
     with pytest.raises(RunDirectoryError, match=r"adam.learning_rate: 0.1 != 0.2"):
         check_run_directory(other.run_dir, other, "resume")
+
+
+def test_a_run_whose_data_changed_is_not_resumed(make_config, run_on_double, pairs):
+    run_on_double(make_config())
+    rows = pairs.read_text().splitlines(keepends=True)
+    pairs.write_text("".join(rows[:-2]))
+    with pytest.raises(RunDirectoryError, match=r"pairs\.jsonl: .*num_rows was 24 and is 22"):
+        run_on_double(make_config())

@@ -58,6 +58,16 @@ def config(model: str, tmp_path: Path) -> Config:
     )
 
 
+def test_a_run_whose_problems_changed_is_not_resumed(
+    config: Config, service: BigramService
+) -> None:
+    run(config, service)
+    assert isinstance(config.data, ProblemFile)
+    config.data.path.write_text('{"question": "1", "answer": "1"}\n' * 5)
+    with pytest.raises(RunDirectoryError, match=r"rows\.jsonl: .*num_rows was 6 and is 5"):
+        run(config, service)
+
+
 @frozen(kw_only=True)
 class WithModels:
     """Problems of a file, for which a model of the engine is asked for."""

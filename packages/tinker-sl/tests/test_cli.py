@@ -186,3 +186,41 @@ def test_a_dry_run_shows_what_would_be_trained_on_and_writes_nothing(arguments, 
     assert "steps        2" in said
     assert "s a step on this machine" in said
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_whose_data_changed_is_resumed_with_an_option(arguments, tmp_path, chats, capsys):
+    main(arguments)
+    chats.write_text(chats.read_text() + chats.read_text())
+    with pytest.raises(SystemExit) as ended:
+        main(["resume", str(tmp_path / "run")])
+    assert ended.value.code == 2
+    assert "num_rows was 24 and is 48" in capsys.readouterr().err
+    main(["resume", str(tmp_path / "run"), "--changed-data"])
+    assert "complete after 2 steps" in capsys.readouterr().out
+
+
+def test_a_dry_run_reports_rows_that_are_skipped_and_the_longest_row(arguments, chats, capsys):
+    rows = [{"messages": [{"role": "user", "content": "x" * 900}]}, {"messages": None}]
+    long = {"prompt": "q", "completion": "x" * 700}
+    lines = [*map(json.dumps, [*rows, long]), "{"]
+    chats.write_text(chats.read_text() + "".join(line + "\n" for line in lines))
+    main([*arguments, "--dry-run", "--data.reading.bad-row", "skip"])
+    said = capsys.readouterr().out
+    assert f"data         {chats}: 28 rows" in said
+    assert f"tokens, row 27 of {chats}" in said
+    assert "skipped    3 rows" in said
+    for reason in ("1 x messages: no assistant message", "1 x no known layout", "1 x not JSON"):
+        assert reason in said
+    assert f"the first: {chats}:25: messages: no assistant message" in said
+
+
+def test_a_dry_run_reports_rows_over_the_context(arguments, chats, renderer, monkeypatch, capsys):
+    known = renderer.with_context_length(60)
+    for module in ("training", "dry_run"):
+        module = sys.modules[f"tinker_sl.{module}"]
+        monkeypatch.setattr(module, "renderer_for", lambda model, name=None: known)
+    chats.write_text(chats.read_text() + json.dumps({"prompt": "q", "completion": "x" * 99}) + "\n")
+    main([*arguments, "--dry-run"])
+    said = capsys.readouterr().out
+    assert "context    60 tokens; 1 rows are longer" in said
+    assert "too long   1 rows over 60 tokens; 1 datums are cut, 0 dropped" in said

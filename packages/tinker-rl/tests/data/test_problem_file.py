@@ -74,3 +74,17 @@ def test_a_compressed_file_gives_the_same_problems(tmp_path: Path, renderer: Any
     one, other = (ProblemFile(path=p).build(renderer=renderer, seed=2) for p in (plain, packed))
     for batch in range(2):
         assert questions(one.train.get_batch(batch)) == questions(other.train.get_batch(batch))
+
+
+def test_a_file_of_problems_has_a_fingerprint(tmp_path: Path, renderer: Any) -> None:
+    rows = [{"question": "1+1", "answer": "2"}, {"question": "2+2", "answer": "4"}]
+    file = ProblemFile(path=write(tmp_path / "rows.jsonl", rows), groups_per_batch=1)
+    [fingerprint] = file.build(renderer=renderer, seed=0).fingerprints
+    assert (fingerprint.name, fingerprint.num_rows) == (str(file.path), 2)
+
+
+def test_a_json_array_of_problems_is_read(tmp_path: Path, renderer: Any) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([{"question": "1+1", "answer": "2"}]))
+    data = ProblemFile(path=path, groups_per_batch=1).build(renderer=renderer, seed=0)
+    assert questions(data.train.get_batch(0)) == ["1+1"]
