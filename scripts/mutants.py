@@ -146,9 +146,8 @@ def edited(node: ast.AST, **fields: object) -> Any:
 
 
 def shown(node: ast.AST) -> str:
-    """The beginning of a node's source in one line: of a compound statement, its header."""
-    line = ast.unparse(node).strip().splitlines()[0]
-    return line if len(line) <= 100 else f"{line[:97]}..."
+    """The source of a node in one line: of a compound statement, its header."""
+    return ast.unparse(node).strip().splitlines()[0]
 
 
 def mutants(parent: ast.AST, function: str = "", statement: str = "") -> Iterator[Mutant]:
@@ -257,11 +256,9 @@ def check(package: Path, name: str, table: dict[str, Any]) -> bool:
     """Test the mutants of one module, print the survivors, and tell if all are accounted for."""
     module = f"{package.name}/{name}"
     folder, _, file = name.rpartition("/")
-    own = package / "tests" / folder / f"test_{file}.py"
-    tests = [own] if own.exists() else []
-    tests += [package / "tests" / path for path in table["tests"].get(module, [])]
+    tests = table["tests"].get(module, [Path(folder, f"test_{file}.py")])
     [home] = (package / "src").glob("tinker_*")
-    number, survived = survivors(home / f"{name}.py", list(map(str, tests)))
+    number, survived = survivors(home / f"{name}.py", [str(package / "tests" / it) for it in tests])
     kept = {entry["mutant"] for entry in table["equivalent"] if entry["module"] == module}
     unexpected = [mutant for mutant in survived if mutant.name not in kept]
     gone = kept - {mutant.name for mutant in survived}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +17,17 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig
 from transformers.utils import logging
 
 from tinker_local.model.load import load_model
-from tinker_local.model.lora_adapter import LoraAdapter
-from tinker_local.model.lora_layer import Segment
-from tinker_local.request_types import LoraSpec
-from tinker_local.storage.checkpoint_path import make_path
-from tinker_local.storage.checkpoint_store import CheckpointMetadata, CheckpointStore
-from tinker_local.training.trainer import Trainer
 
-sys.path.insert(0, str(Path(__file__).parent))  # architectures.py
+sys.path.insert(0, str(Path(__file__).parent))  # weights_engine.py
+import weights_engine as engine
+
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test reaches a hub
 os.environ["TINKER_TELEMETRY"] = "0"
 
-TOKENS = torch.tensor([5, 17, 200, 3, 99, 42, 7, 128, 64, 31])
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The SDK leaves the sockets of its configuration calls to the garbage collector."""
+    config.addinivalue_line("filterwarnings", "ignore:unclosed (transport|<socket):ResourceWarning")
 
 
 @frozen(kw_only=True)
@@ -73,42 +71,17 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Checkpoint]
 
     def make(base: Path, rank: int = 4, **spec: Any) -> Checkpoint:
         model = load_model(base, name=str(base))
-        trainer = Trainer(model, LoraSpec(rank=rank, seed=0, **spec))
-        generator = torch.Generator().manual_seed(1)
-        state = {
-            name: torch.randn(tensor.shape, generator=generator) * 0.05
-            for name, tensor in trainer.state(optimizer=False).items()
-        }
-        trainer.load_state(state, optimizer=False)
-        store = CheckpointStore(tmp_path_factory.mktemp("home"))
-        path = make_path("run:train:0", "sampler_weights", "final")
-        metadata = CheckpointMetadata(
-            base_model=str(base), spec=LoraSpec(rank=rank, **spec), created=datetime.now(UTC)
+        trainer = engine.random_trainer(model, lambda name, tensor: 0.05, rank, **spec)
+        tensors, home = trainer.state(optimizer=False), tmp_path_factory.mktemp("home")
+        adapter, _ = engine.store(home, tensors, str(base), spec={"rank": rank, **spec})
+        return Checkpoint(
+            base=base, adapter=adapter, logits=engine.logits(model, trainer, engine.TOKENS)
         )
-        store.write(path, metadata, trainer.state(optimizer=False), {})
-        logits = engine_logits(model, trainer.adapter())
-        return Checkpoint(base=base, adapter=store.folder(path), logits=logits)
 
     return make
 
 
-def engine_logits(model: Any, adapter: LoraAdapter) -> NDArray[np.float32]:
-    """What the engine computes, shape (tokens, vocabulary)."""
-    rows = [Segment(start=0, end=len(TOKENS), adapter=adapter)]
-    with torch.no_grad():
-        logits: NDArray[np.float32] = model.logits(model.forward([TOKENS], rows), rows).numpy()
-    return logits
-
-
-def logits_of(folder: Path, loader: Any = AutoModelForCausalLM) -> NDArray[np.float32]:
-    """What transformers computes with a model folder."""
-    model = loader.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
-    with torch.no_grad():
-        logits: NDArray[np.float32] = model(TOKENS[None], use_cache=False).logits[0].numpy()
-    return logits
-
-
 @pytest.fixture(scope="session")
 def computed() -> Callable[..., NDArray[np.float32]]:
-    """`logits_of`."""
-    return logits_of
+    """`weights_engine.logits_of`."""
+    return engine.logits_of

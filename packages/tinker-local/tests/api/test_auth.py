@@ -1,4 +1,4 @@
-"""Keys, tokens, and requests of web pages."""
+"""Who is admitted: keys, tokens, web pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that make a folder a model, and the licence in its card."""
+"""What a folder must hold to be a model, and what its card says."""
 
 from __future__ import annotations
 

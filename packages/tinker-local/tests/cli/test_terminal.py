@@ -1,4 +1,4 @@
-"""Text that reaches a terminal."""
+"""What reaches a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logprobs of prompts against plain transformers."""
+"""What a request asks about its prompt, against plain transformers."""
 
 from __future__ import annotations
 

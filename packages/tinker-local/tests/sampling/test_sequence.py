@@ -1,4 +1,4 @@
-"""The end of a sample: stop tokens and stop strings."""
+"""Where a sample ends."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def new_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         yield partial
-        _replace(partial, folder)
+        replace_folder(partial, folder)
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written: {error}") from error
     finally:
@@ -43,7 +43,8 @@ def check_free(folder: Path) -> None:
         raise ConfigError(f"{folder} exists already: choose another name, or pass --overwrite")
 
 
-def _replace(partial: Path, folder: Path) -> None:
+def replace_folder(partial: Path, folder: Path) -> None:
+    """Give a complete folder its name; what had the name is removed."""
     old = folder.with_name(f".{folder.name}.{os.getpid()}.replaced")
     if folder.exists():
         folder.rename(old)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from architectures import ARCHITECTURES
+from weights_architectures import ARCHITECTURES
 
 from tinker_weights.adapter.read import read_adapter
 from tinker_weights.base_model.model import open_base_model

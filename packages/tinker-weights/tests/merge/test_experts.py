@@ -11,10 +11,10 @@ import numpy as np
 import peft
 import pytest
 import torch
-from architectures import MIXTURES
-from conftest import TOKENS
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
+from weights_architectures import MIXTURES
+from weights_engine import TOKENS
 
 from tinker_weights.adapter.read import read_adapter
 from tinker_weights.base_model.model import open_base_model

@@ -10,10 +10,10 @@ import numpy as np
 import peft
 import pytest
 import torch
-from architectures import VISION
-from conftest import TOKENS
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForImageTextToText
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+from weights_architectures import VISION
+from weights_engine import TOKENS
 
 from tinker_weights.adapter.read import read_adapter
 from tinker_weights.base_model.model import open_base_model
@@ -77,3 +77,15 @@ def test_the_merged_vision_model_computes_what_peft_computes(base, computed, tmp
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed
     assert not any("vis" in name or "projector" in name for name in changed)
+
+
+@pytest.mark.parametrize("base", ["gemma3 tied", "qwen3_5 tied"], indirect=True)
+def test_the_merged_vision_model_computes_what_the_engine_computes(base, train, computed, tmp_path):
+    """The engine loads the language model alone, or the whole model without images."""
+    checkpoint = train(base)
+    model = open_base_model(str(base))
+    merged = merge_adapter(read_adapter(checkpoint.adapter), model, tmp_path / "merged")
+    assert merged.untied
+    for loader in (AutoModelForCausalLM, AutoModelForImageTextToText):
+        logits = computed(merged.folder, loader)
+        np.testing.assert_allclose(logits, checkpoint.logits, atol=1e-5)

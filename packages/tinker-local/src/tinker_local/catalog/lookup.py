@@ -34,7 +34,7 @@ class AvailableModel:
     """The bytes of its files."""
     parameters: int
     licence: str | None
-    """The licence in its model card; None where it has none."""
+    """From its model card; None where it has none."""
     source: str
 
 

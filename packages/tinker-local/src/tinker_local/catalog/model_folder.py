@@ -1,4 +1,4 @@
-"""The files of a model's folder: weights, their size, the licence."""
+"""What a model's folder holds: its weights, their size, its licence."""
 
 from __future__ import annotations
 

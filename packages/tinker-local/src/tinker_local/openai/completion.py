@@ -71,7 +71,7 @@ class Job:
 
 @frozen(kw_only=True)
 class ReplyFormat:
-    """The JSON of one kind of completion."""
+    """How a kind of completion is written in JSON."""
 
     id_prefix: str
     object: str

@@ -106,7 +106,7 @@ class _CompletionBody(_Common, frozen=True, kw_only=True):
 
 @frozen(kw_only=True)
 class Options:
-    """The options that chat and text completions share."""
+    """How to reply, whatever the prompt."""
 
     model: str
     """The name of a base model, or the path of a checkpoint."""

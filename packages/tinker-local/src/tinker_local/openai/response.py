@@ -16,15 +16,15 @@ from tinker_local.request_types import SampledToken, SampleResult, StopReason, T
 from tinker_local.sampling.stop_strings import TextBeforeStop
 
 _MIN_LOGPROB = -9999.0
-"""Stands for minus infinity, which JSON cannot hold."""
+"""For minus infinity, which JSON cannot hold."""
 
 
 @frozen(kw_only=True)
 class Delta:
-    """The new part of a choice: released text, and the tokens since the last delta."""
+    """What is new in a choice: released text, and the tokens since the last delta."""
 
     index: int
-    """The index of the choice."""
+    """Of the choice."""
     offset: int
     """Characters of the choice before this text."""
     text: str

@@ -1,4 +1,4 @@
-"""Logprobs of a prompt, and its top-k, target and alternative tokens."""
+"""What a sample request asks about its prompt: logprobs, top-k, targets, alternative tokens."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""LoRA adapters: read from the layouts that engines write, exported for PEFT, vLLM and SGLang."""
+"""LoRA adapters, read from the layouts that engines and PEFT write."""

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from attrs import field, frozen
 
-from tinker_core import CheckpointError, DataError
-from tinker_weights.adapter.config import TENSORS, AdapterConfig, read_adapter_config
+from tinker_core import CheckpointError, ConfigError, DataError
+from tinker_weights.adapter.config import CONFIG, TENSORS, AdapterConfig, read_adapter_config
 from tinker_weights.adapter.lora_pair import LoraPair, Projection
 from tinker_weights.tensor_file.dtypes import Array
 from tinker_weights.tensor_file.reader import load_file
@@ -45,6 +45,16 @@ class Adapter:
     pairs: tuple[LoraPair, ...] = field(repr=False)
     base_weights: Mapping[str, Array] = field(factory=dict, repr=False)
     """Copies of base weights by module, which PEFT saves beside an adapter on the unembedding."""
+
+    def base_name(self, given: str | None) -> str:
+        """The base model's name: what the user gave, else what the adapter says.
+
+        Raises ConfigError where neither names one.
+        """
+        name = given or self.config.base_model
+        if name is None:
+            raise ConfigError(f"{self.folder / CONFIG} names no base model: name it with --base")
+        return name
 
     @property
     def modules(self) -> tuple[str, ...]:

@@ -10,6 +10,9 @@ from tinker_core import ConfigError
 
 logger = logging.getLogger(__name__)
 
+INDEX = "model.safetensors.index.json"
+"""Names the file of each tensor, where there is more than one file."""
+
 _TOKENIZERS = "tinker.tokenizers"
 """Entry points that map a model's name to the folder of its tokenizer. An engine that holds the
 whole model there names the same folder."""
@@ -45,9 +48,6 @@ def is_model(folder: Path, *, weights: bool = True) -> bool:
 
 def has_weights(folder: Path) -> bool:
     return any((folder / name).is_file() for name in ("model.safetensors", INDEX))
-
-
-INDEX = "model.safetensors.index.json"
 
 
 def _missing(folder: Path) -> str:

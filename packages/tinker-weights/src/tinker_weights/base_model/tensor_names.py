@@ -35,10 +35,30 @@ _EMBEDDINGS = (
 )
 UNEMBEDDING = "lm_head"
 
+FUSED_PARTS: dict[str, tuple[str, ...]] = {
+    "qkv_proj": ("q_proj", "k_proj", "v_proj"),
+    "gate_up_proj": ("gate_proj", "up_proj"),
+    "gqkv_proj": ("gate_proj", "q_proj", "k_proj", "v_proj"),
+    "in_proj_qkv": ("in_proj_q", "in_proj_k", "in_proj_v"),  # Qwen3.5's linear attention
+    "in_proj": ("gate_proj", "x_proj"),  # Mamba; what follows in the tensor is not trained
+}
+"""Layers that are one tensor, concatenated along the outputs, and the parts in their order."""
+
+CONV1D = ("gpt2", "openai-gpt", "imagegpt", "decision_transformer")
+"""Models whose layers store (inputs, outputs), as transformers' Conv1D does."""
+
+ALTERNATING = ("gpt_oss",)
+"""Models in whose experts the rows of gate and up alternate; elsewhere gate is the first half."""
+
+
+def without_wrappers(path: str) -> str:
+    """The path inside of the language model."""
+    return _WRAPPERS.sub("", path)
+
 
 def canonical(path: str) -> str:
     """One spelling for a module's path, or for a tensor's name."""
-    inner = _WRAPPERS.sub("", path)
+    inner = without_wrappers(path)
     module, _, leaf = inner.rpartition(".")
     if inner in _UNEMBEDDINGS:
         return UNEMBEDDING
@@ -73,6 +93,21 @@ class TensorNames:
     def first(self, *names: str) -> str | None:
         """The first of these that there is."""
         return next((found for name in names if (found := self.find(name)) is not None), None)
+
+    def has_layer(self, module: str) -> bool:
+        """Whether there is a weight of that layer: alone, as a part of one, or in parts."""
+        if self.find(f"{module}.weight") or is_unembedding(module):
+            return True
+        parent, _, name = module.rpartition(".")
+        wholes = [whole for whole, parts in FUSED_PARTS.items() if name in parts]
+        parts = FUSED_PARTS.get(name, ())
+        return self.first(*(f"{parent}.{each}.weight" for each in (*wholes, *parts))) is not None
+
+    def modules(self, name: str) -> list[str]:
+        """The paths of all modules whose last part is `name`, but for experts."""
+        ends = f".{name}.weight"
+        paths = [each.removesuffix(".weight") for each in self._names if f".{each}".endswith(ends)]
+        return [path for path in paths if ".experts." not in path]
 
     def embedding(self) -> str | None:
         """The tensor of the input embedding."""

@@ -28,4 +28,5 @@ def merged_blocks(tensor: Tensor, updates: tuple[Update, ...], dtype: str) -> It
             block = np.array(block, dtype=np.float32)
             for update in updates:
                 apply(update, block, start)
-        yield block if block.dtype == NUMPY_DTYPES[dtype] else block.astype(NUMPY_DTYPES[dtype])
+        with np.errstate(over="ignore"):  # what is infinite then is refused by the caller
+            yield block.astype(NUMPY_DTYPES[dtype], copy=False)

@@ -9,7 +9,7 @@ from attrs import evolve
 from tinker_core import ConfigError
 from tinker_weights.adapter.lora_pair import LoraPair
 from tinker_weights.base_model.model import BaseModel
-from tinker_weights.base_model.tensor_names import TensorNames
+from tinker_weights.base_model.tensor_names import ALTERNATING, TensorNames
 from tinker_weights.merge.update import Update
 
 _GATE_UP = ("gate_up_proj", "gate_up_proj.weight", "fc1.weight")
@@ -17,8 +17,6 @@ _DOWN = ("down_proj", "down_proj.weight", "fc2.weight")
 _GATE_UP_OUTSIDE, _DOWN_OUTSIDE = "input_linear.weight", "output_linear.weight"
 """Granite keeps its experts beside `experts`, not in there."""
 
-_ALTERNATING = ("gpt_oss",)
-"""Models in which the rows of gate and up alternate; elsewhere gate is the first half."""
 _TRANSPOSED = ("gpt_oss", "llama4", "llama4_text", "qwen3_vl_moe", "aria", "aria_text")
 """Models that store (experts, inputs, outputs). Asked only where the shape does not tell."""
 
@@ -28,7 +26,7 @@ def expert_updates(
 ) -> Iterator[tuple[str, Update]]:
     """The places of one projection of one expert. Raises ConfigError where there is none."""
     if pair.projection == "gate_up":
-        for half in _halves(pair, alternating=base.model_type in _ALTERNATING):
+        for half in _halves(pair, alternating=base.model_type in ALTERNATING):
             yield from expert_updates(half, base, names)
         return
     single = names.find(f"{pair.module}.{pair.expert}.{pair.projection}_proj.weight")
@@ -71,7 +69,7 @@ def _in_tensor_of_all(pair: LoraPair, base: BaseModel, names: TensorNames) -> tu
     if not is_half:
         return tensor, update
     second = pair.projection == "up"
-    if base.model_type in _ALTERNATING:
+    if base.model_type in ALTERNATING:
         return tensor, evolve(update, first=int(second), stride=2)
     return tensor, evolve(update, first=pair.outputs if second else 0)
 

@@ -10,16 +10,8 @@ from collections.abc import Iterator, Mapping
 from tinker_core import ConfigError
 from tinker_weights.adapter.lora_pair import LoraPair
 from tinker_weights.base_model.model import BaseModel
-from tinker_weights.base_model.tensor_names import TensorNames
+from tinker_weights.base_model.tensor_names import FUSED_PARTS, TensorNames
 from tinker_weights.merge.update import Update
-
-_PARTS: dict[str, tuple[str, ...]] = {
-    "qkv_proj": ("q_proj", "k_proj", "v_proj"),
-    "gate_up_proj": ("gate_proj", "up_proj"),
-    "gqkv_proj": ("gate_proj", "q_proj", "k_proj", "v_proj"),
-    "in_proj_qkv": ("in_proj_q", "in_proj_k", "in_proj_v"),  # Qwen3.5's linear attention
-    "in_proj": ("gate_proj", "x_proj"),  # Mamba; what follows in the tensor is not trained
-}
 
 Placed = Iterator[tuple[str, Update]]
 
@@ -32,11 +24,11 @@ def fused_updates(
     `pairs` are the adapter's, by module: the sizes of the parts before this one are theirs.
     """
     parent, _, name = pair.module.rpartition(".")
-    if name in _PARTS:
-        tensors = [names.find(f"{parent}.{part}.weight") for part in _PARTS[name]]
+    if name in FUSED_PARTS:
+        tensors = [names.find(f"{parent}.{part}.weight") for part in FUSED_PARTS[name]]
         if None not in tensors:
             return _split(pair, [tensor for tensor in tensors if tensor is not None], base)
-    for whole, parts in _PARTS.items():
+    for whole, parts in FUSED_PARTS.items():
         if name in parts:
             tensor = names.find(f"{parent}.{whole}.weight")
             if tensor is not None:

@@ -12,10 +12,11 @@ import numpy as np
 from attrs import field, frozen
 
 from tinker_core import ConfigError
-from tinker_weights.adapter.read import Adapter
+from tinker_weights.adapter.read import Adapter, read_adapter
 from tinker_weights.atomic_folder import new_folder
 from tinker_weights.base_model.find import INDEX
-from tinker_weights.base_model.model import BaseModel
+from tinker_weights.base_model.model import BaseModel, open_base_model
+from tinker_weights.download.download import adapter_folder
 from tinker_weights.merge.blocks import merged_blocks
 from tinker_weights.merge.merged_config import merged_config
 from tinker_weights.merge.placement import Placement, place
@@ -40,6 +41,36 @@ class MergedModel:
     untied: bool
     """Whether the unembedding was tied to the input embedding, and is a tensor of its own now."""
     dequantised: bool
+
+
+def merge(
+    source: str,
+    folder: str | Path,
+    *,
+    base: str | None = None,
+    dtype: Dtype | None = None,
+    step: int | None = None,
+    overwrite: bool = False,
+) -> MergedModel:
+    """Merge an adapter into its base model: a full Hugging Face model.
+
+    Sums are computed in float32 and rounded once. Where the adapter changes an unembedding that the
+    base model ties to its input embedding, the merged model has both. A quantised base model is
+    dequantised. The folder appears whole or not at all.
+
+    Args:
+        source: A tinker:// path, a run's folder, a folder with an adapter, or an archive.
+        folder: Where to.
+        base: The base model's name or folder; as the adapter names it unless given.
+        dtype: The type of the weights; the base model's unless given.
+        step: Of a run, the checkpoint of this step; the newest unless given.
+        overwrite: Replace what is in the folder.
+    """
+    target = Path(folder).expanduser()
+    with adapter_folder(source, step=step) as found:
+        adapter = read_adapter(found)
+        model = open_base_model(adapter.base_name(base))
+        return merge_adapter(adapter, model, target, dtype=dtype, overwrite=overwrite)
 
 
 def merge_adapter(

@@ -12,15 +12,12 @@ from tinker_core import ConfigError
 from tinker_weights.adapter.lora_pair import LoraPair
 from tinker_weights.adapter.read import Adapter
 from tinker_weights.base_model.model import BaseModel
-from tinker_weights.base_model.tensor_names import TensorNames, is_unembedding
+from tinker_weights.base_model.tensor_names import CONV1D, TensorNames, is_unembedding
 from tinker_weights.merge.experts import expert_updates
 from tinker_weights.merge.fused import fused_updates
 from tinker_weights.merge.update import Update
 from tinker_weights.tensor_file.dtypes import Array
 from tinker_weights.tensor_file.reader import read_array
-
-_CONV1D = ("gpt2", "openai-gpt", "imagegpt", "decision_transformer")
-"""Models whose layers store (inputs, outputs), as transformers' Conv1D does."""
 
 
 @frozen(kw_only=True)
@@ -91,7 +88,7 @@ class _Placer:
         shape = self.base.tensors[self._source(tensor)].shape
         straight, swapped = (pair.outputs, pair.inputs), (pair.inputs, pair.outputs)
         transposed = pair.is_embedding or (
-            self.base.model_type in _CONV1D and not is_unembedding(pair.module)
+            self.base.model_type in CONV1D and not is_unembedding(pair.module)
         )
         if shape != (swapped if transposed else straight):
             raise ConfigError(

@@ -102,24 +102,25 @@ def _is_scale(name: str, stored: Mapping[str, StoredTensor]) -> bool:
 def _packed(
     stored: Mapping[str, StoredTensor], quantisation: Mapping[str, Any]
 ) -> dict[str, Tensor]:
-    plain: dict[str, Tensor] = {}
     groups = (quantisation.get("config_groups") or {}).values()
     bits = {group["weights"]["num_bits"] for group in groups}
     if len(bits) != 1:
         raise ConfigError(f"the base model packs its weights in {sorted(bits)} bits, expected one")
+    if odd := [name for name in stored if name.endswith(("_zero_point", "_g_idx"))]:
+        raise ConfigError(
+            f"{odd[0]}: packed weights with zero points or reordered groups are not supported"
+        )
+    plain: dict[str, Tensor] = {}
     for name, tensor in stored.items():
         weight, _, part = name.rpartition("_")
-        if part in ("zero", "point") or name.endswith(("_zero_point", "_g_idx")):
-            raise ConfigError(
-                f"{name}: packed weights with zero points or reordered groups are not supported"
-            )
         if f"{weight}_packed" not in stored:
             plain[name] = tensor
         elif part == "packed":
-            shape = stored[f"{weight}_shape"]
-            plain[weight] = PackedTensor.open(
-                weight, tensor, stored[f"{weight}_scale"], shape, bits=next(iter(bits))
-            )
+            needed = [f"{weight}_scale", f"{weight}_shape"]
+            if missing := [each for each in needed if each not in stored]:
+                raise ConfigError(f"{tensor.file}: {name} is there without {missing[0]}")
+            scale, shape = (stored[each] for each in needed)
+            plain[weight] = PackedTensor.open(weight, tensor, scale, shape, bits=next(iter(bits)))
     return plain
 
 

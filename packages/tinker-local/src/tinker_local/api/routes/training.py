@@ -28,7 +28,7 @@ from tinker_local.service.sessions import ModelRecord, child_id, string_values
 
 
 class NewModel(Body, frozen=True, kw_only=True):
-    """The fields that identify a model to be created."""
+    """What identifies a model to be created."""
 
     session_id: Text
     model_seq_id: Count
@@ -40,7 +40,7 @@ class NewModel(Body, frozen=True, kw_only=True):
 
 
 class Operation(Body, frozen=True, kw_only=True):
-    """The fields that identify an operation of a model."""
+    """What identifies an operation of a model."""
 
     model_id: Text
     seq_id: Positive

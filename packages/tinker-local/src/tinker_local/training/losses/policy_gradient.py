@@ -1,4 +1,4 @@
-"""Base classes for losses of sampled tokens."""
+"""What the losses of sampled tokens share."""
 
 from __future__ import annotations
 

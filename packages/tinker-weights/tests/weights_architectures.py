@@ -186,7 +186,8 @@ VISION: dict[str, PreTrainedConfig] = {
     "qwen3_5 tied": _of(
         "qwen3_5",
         text_config={
-            **SIZES, "linear_num_key_heads": 2, "linear_num_value_heads": 4,
+            **SIZES, "tie_word_embeddings": True,
+            "linear_num_key_heads": 2, "linear_num_value_heads": 4,
             "linear_key_head_dim": 8, "linear_value_head_dim": 8,
             "layer_types": ["linear_attention", "full_attention"],
         },

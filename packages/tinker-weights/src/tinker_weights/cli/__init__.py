@@ -1,0 +1,1 @@
+"""The `tinker-weights` command."""

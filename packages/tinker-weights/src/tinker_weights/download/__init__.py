@@ -1,0 +1,1 @@
+"""Checkpoints from an engine into a folder."""

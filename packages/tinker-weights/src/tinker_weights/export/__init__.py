@@ -1,0 +1,1 @@
+"""Adapters in the layouts that PEFT, vLLM and SGLang load."""
