@@ -1,15 +1,14 @@
-"""Teach a small model which of two answers is better, and see that it learned.
+"""Direct preference optimisation of a small model, measured before and after.
 
-The algorithm is direct preference optimisation (Rafailov et al. 2023, arXiv:2305.18290): LoRA on
-every linear layer, the reference is the model as it was before the first step. The pairs are
-answers to one-digit sums: a cheerful one, "7!", is better than a plain one, "7". A fifth of the
-questions is held out. Beside what is learned, what is not to be lost is measured: whether the
-numbers are right.
+The algorithm is DPO (Rafailov et al. 2023, arXiv:2305.18290) with LoRA on every linear layer; the
+reference is the model before the first step. The pairs are answers to one-digit sums: a cheerful
+answer, "7!", is better than a plain one, "7". A fifth of the questions is held out. The script also
+measures what training must not lose: the right numbers.
 
 It runs on the engine that `tinker_train.connect` finds: the hosted service, a server of your own,
 or, with neither configured, the local engine, which is started here and needs no key.
 
-    python dpo_basic.py                      a model made for tests, half a minute on two cores
+    python dpo_basic.py                      a test model, half a minute on two cores
     python dpo_basic.py --objective ipo      another loss
 """
 
@@ -63,25 +62,25 @@ class Basic:
     """Teach a model to answer sums cheerfully."""
 
     model: str = "local/tiny"
-    """Base model, as the engine knows it."""
+    """Name of the base model, as the engine knows it."""
     objective: Literal["dpo", "ipo", "simpo", "orpo"] = "dpo"
-    """What is minimised."""
+    """The loss."""
     epochs: int = 6
-    """How often to go through the 80 pairs."""
+    """Passes over the 80 pairs."""
     learning_rate: float = 2e-3
-    """At the first step; it falls to zero in a line."""
+    """Peak learning rate; it decays linearly to 0."""
     seed: int = 0
-    """Of the pairs, their order and the adapter's first weights."""
+    """Seed of the pairs, their order and the initial LoRA weights."""
     run_dir: Path = field(factory=lambda: Path("runs") / f"dpo-{datetime.now():%Y%m%d-%H%M%S}")
-    """Where the run is written."""
+    """Run directory."""
 
 
 @frozen(kw_only=True)
 class Scores:
-    """What is measured on the held-out questions."""
+    """Measurements on the held-out questions."""
 
     pairs: float
-    """Share of pairs whose better side the model's implied reward prefers."""
+    """Share of pairs whose chosen response has the higher implied reward."""
     cheerful: float
     """Share of answers that end in an exclamation mark."""
     right: float
@@ -89,7 +88,7 @@ class Scores:
 
 
 def write_pairs(folder: Path, seed: int) -> tuple[Path, Path]:
-    """All one-digit sums, shuffled: 80 pairs to train on and 20 to measure on."""
+    """All one-digit sums, shuffled: 80 training pairs and 20 held-out pairs."""
     questions = [(a, b) for a in range(10) for b in range(10)]
     random.Random(seed).shuffle(questions)
     rows = [
@@ -121,7 +120,7 @@ def config_of(settings: Basic, train: Path, test: Path) -> Config:
 async def score_answers(
     sampler: tinker.SamplingClient, renderer: Renderer, path: Path
 ) -> tuple[float, float]:
-    """Shares of the model's likeliest answers that are cheerful, and right."""
+    """Shares of the greedy answers that are cheerful and that are right."""
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     params = tinker.SamplingParams(
         max_tokens=8, temperature=0.0, stop=renderer.get_stop_sequences()
@@ -143,7 +142,7 @@ async def score_answers(
 async def before_and_after(
     engine: Engine, config: Config, test: Path
 ) -> tuple[Scores, Scores, TrainResult]:
-    """Measure, train, measure again."""
+    """Measure, train, and measure again."""
     renderer = get_renderer(
         get_recommended_renderer_name(config.model), get_tokenizer(config.model)
     )
@@ -160,7 +159,7 @@ async def before_and_after(
 
 
 def main(settings: Basic) -> tuple[Scores, Scores]:
-    """Run it all, and say what came of it."""
+    """Run everything and print the measurements."""
     settings.run_dir.parent.mkdir(parents=True, exist_ok=True)
     data = settings.run_dir.with_name(f"{settings.run_dir.name}-data")
     data.mkdir(exist_ok=True)

@@ -1,11 +1,11 @@
-"""Supervised fine-tuning from a config: a file of conversations in, a better model out.
+"""Supervised fine-tuning from a config, on a file of conversations.
 
-    python sl_basic.py                            a model made for tests, on this machine, seconds
+    python sl_basic.py                            a test model on this machine, in seconds
     python sl_basic.py --model Qwen/Qwen3-8B --data chats.jsonl --learning-rate 5e-4
 
 The engine is the one that `tinker_train.connect` finds: the hosted service with TINKER_API_KEY, a
-server of your own with TINKER_BASE_URL, else the local engine. Everything that the run says is in
-its folder: metrics.jsonl, checkpoints.jsonl, report.html.
+server of your own with TINKER_BASE_URL, else the local engine. The run directory has everything
+that the run writes: metrics.jsonl, checkpoints.jsonl, report.html.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ class Basic:
     """Fine-tune a model on conversations."""
 
     model: str = "local/tiny"
-    """Base model, as the engine knows it."""
+    """Name of the base model, as the engine knows it."""
     data: Path | None = None
-    """Conversations, one a line; without it, one-digit sums are made."""
+    """JSONL of conversations; absent: one-digit sums."""
     batch_size: int = 16
-    """Conversations in an optimizer step."""
+    """Conversations per optimizer step."""
     epochs: int = 8
-    """How often to go through the data."""
+    """Passes over the data."""
     learning_rate: float = 4e-3
-    """At the first step; it falls to zero in a line."""
+    """Peak learning rate; it decays linearly to 0."""
     seed: int = 0
-    """Of the order of the data and of the LoRA's first weights."""
+    """Seed of the data order and of the initial LoRA weights."""
     run_dir: Path = field(factory=lambda: Path("runs") / f"sl-{datetime.now():%Y%m%d-%H%M%S}")
-    """Where the run is written."""
+    """Run directory."""
 
 
 def main(settings: Basic) -> TrainResult:
-    """Train, and ask the model something."""
+    """Train, and sample a reply."""
     batching = Batching(batch_size=settings.batch_size)
     if settings.data is None:
         train_file, test_file = write_sums(Path(f"{settings.run_dir}-data"))

@@ -1,8 +1,7 @@
-"""Supervised fine-tuning on data of your own making: any class with a `build` is a dataset.
+"""Supervised fine-tuning on your own data: any class with a `build` method is a dataset builder.
 
-The data here is no file. It is drawn afresh by a program: sums whose answers are to come with an
-exclamation mark, a batch of them for every step, and no two epochs alike. A builder is a frozen
-config, so that it stands in the run's config.json like everything else.
+The rows here are not in a file. A program makes them: sums whose answers end with an exclamation
+mark. A builder is a frozen config, so it is stored in the run's config.json like everything else.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from tinker_train import Adam, Lora
 
 @frozen
 class CheerfulSums:
-    """Rows that do not exist until they are asked for; row i is the same each time."""
+    """Rows that are made when they are indexed; row i is always the same."""
 
     count: int
     seed: int
@@ -51,17 +50,17 @@ class CheerfulSums:
 
 @frozen(kw_only=True)
 class CheerfulData:
-    """The builder: what stands in the config."""
+    """The builder, which is a part of the config."""
 
     rows: int = 800
-    """Sums to train on."""
+    """Number of training rows."""
     test_rows: int = 40
-    """Sums to measure on."""
+    """Number of held-out rows."""
     batch_size: int = 16
-    """Sums in a step."""
+    """Rows per optimizer step."""
 
     def build(self, *, renderer: Renderer, seed: int) -> SupervisedData:
-        """Batches to train on, and datums to measure on."""
+        """Training batches and held-out datums."""
 
         def render(row: Conversation) -> RenderedRow:
             return render_conversation(row, renderer, Rendering())
@@ -80,7 +79,7 @@ class CheerfulData:
 
 
 def main(model: str = "local/tiny", run_dir: Path | None = None) -> TrainResult:
-    """Train, and ask the model for a sum."""
+    """Train, and sample the answer to a sum."""
     config = Config(
         model=model,
         data=CheerfulData(),

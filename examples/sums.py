@@ -1,4 +1,4 @@
-"""One-digit sums as conversations: the data of the examples, made on the spot."""
+"""One-digit sums as conversations: the data of the examples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def sums() -> list[tuple[str, str]]:
 
 
 def write_sums(folder: Path, *, seed: int = 0) -> tuple[Path, Path]:
-    """80 conversations to train on and 20 to measure on, as JSONL in the OpenAI chat format."""
+    """80 training and 20 held-out conversations as JSONL in the OpenAI chat format."""
     pairs = sums()
     random.Random(seed).shuffle(pairs)
     rows = [

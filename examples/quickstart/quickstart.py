@@ -1,6 +1,6 @@
-"""Teach a small chat model to turn an order into a JSON record, and see that it learned.
+"""Fine-tune a small chat model to turn an order into a JSON record, measured before and after.
 
-The algorithm is supervised fine-tuning: LoRA on every linear layer, cross-entropy on the answers.
+The algorithm is supervised fine-tuning: LoRA on every linear layer, cross-entropy on the replies.
 It runs on the engine that `tinker_train.connect` finds: the hosted service, a server of your own,
 or, with neither configured, the local engine, which is started here and needs no key.
 
@@ -47,17 +47,17 @@ class Quickstart:
     """Fine-tune a chat model on orders to a café."""
 
     model: str = "HuggingFaceTB/SmolLM2-135M-Instruct"
-    """Base model, as the engine knows it."""
+    """Name of the base model, as the engine knows it."""
     steps: int = 24
     """Optimizer steps of 16 conversations each."""
     learning_rate: float = 1e-3
-    """At the first step; it falls to zero in a line."""
+    """Peak learning rate; it decays linearly to 0."""
     seed: int = 0
-    """Of the order of the data and of the adapter's first weights."""
+    """Seed of the data order and of the initial LoRA weights."""
     run_dir: Path = field(
         factory=lambda: Path("runs") / f"quickstart-{datetime.now():%Y%m%d-%H%M%S}"
     )
-    """Where the run is written."""
+    """Run directory."""
 
 
 def config_of(settings: Quickstart) -> Config:
@@ -84,7 +84,7 @@ def config_of(settings: Quickstart) -> Config:
 async def answers(
     sampler: tinker.SamplingClient, renderer: Renderer, orders: list[tuple[Message, ...]]
 ) -> list[str]:
-    """What the model answers to each order; all are asked at once, and the engine batches them."""
+    """The model's reply to each order; all are submitted at once, and the engine batches them."""
     sampling = Sampling(max_tokens=64)
     replies = [answer(sampler, renderer, order[:-1], sampling) for order in orders]
     return [outcome.message.text for outcome in await asyncio.gather(*replies)]
@@ -93,27 +93,27 @@ async def answers(
 async def before_and_after(
     engine: Engine, config: Config, renderer: Renderer, console: Console
 ) -> tuple[TrainResult, list[str], list[str]]:
-    """Ask, train, ask again."""
+    """Sample, train, and sample again."""
     data = config.data.build(renderer=renderer, seed=config.seed)
     service = engine.service
     orders = held_out()
-    console.print(f"Asking the base model {len(orders)} held-out orders ...")
+    console.print(f"Sampling replies of the base model to {len(orders)} held-out orders ...")
     base = await service.create_sampling_client(base_model=config.model)
     before = await answers(base, renderer, orders)
     result = await train_on(engine, config, data)
-    console.print("Asking the trained model the same ...")
+    console.print("Sampling replies of the trained model to the same orders ...")
     trained = await service.create_sampling_client(model_path=result.sampler_path)
     return result, before, await answers(trained, renderer, orders)
 
 
 def held_out() -> list[tuple[Message, ...]]:
-    """The conversations that are never trained on; the last message is the right answer."""
+    """The held-out conversations; the last message of each is the right answer."""
     rows = open_jsonl(DATA / "test.jsonl")
     return [read_conversation(rows[i]).messages for i in range(len(rows))]
 
 
 def report(console: Console, before: list[str], after: list[str]) -> None:
-    """Three orders with the answers before and after, and the score over all."""
+    """Print three orders with the replies before and after, and the scores."""
     orders = held_out()
     expected = [order[-1].text for order in orders]
     table = Table("order (held out)", "before", "after", show_lines=True)
@@ -129,7 +129,7 @@ def report(console: Console, before: list[str], after: list[str]) -> None:
 
 
 def main() -> None:
-    """Run it, and say what to do next."""
+    """Run everything, and print what to do next."""
     settings = tyro.cli(Quickstart, description=__doc__)
     console = Console()
     began = time.monotonic()
@@ -145,10 +145,10 @@ def main() -> None:
     rows = [row for row in read_metrics(result.run_dir / "metrics.jsonl") if "test/nll" in row]
     first, last = rows[0]["test/nll"], rows[-1]["test/nll"]
     console.print(f"held-out NLL per token: {first:.3f} before, {last:.3f} after")
-    console.print(f"{time.monotonic() - began:.0f} s in all; everything is in {result.run_dir}")
+    console.print(f"{time.monotonic() - began:.0f} s in total; run directory: {result.run_dir}")
     system, user, _ = held_out()[2]
     command = Path(sys.executable).parent / "tinker-sl"
-    console.print("ask the new model something:", style="bold")
+    console.print("sample a reply of the new model:", style="bold")
     console.print(
         f"  {command} sample {result.run_dir} {shlex.quote(user.text)}"
         f" --system {shlex.quote(system.text)}",

@@ -1,7 +1,7 @@
-"""How right an answer is: the share of the record's fields that it gets right.
+"""The score of a reply: the share of the record's fields that it has right.
 
-Strict, as the program that reads the record would be: an answer that is anything but one JSON
-object has no field right, and a number in quotes is not that number.
+The score is as strict as a program that reads the record: a reply that is not one JSON object has
+no field right, and a number in quotes is not that number.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ class Score:
     """Shares, from 0 to 1."""
 
     exact: float
-    """Of the answers: every field right, and none beside them."""
+    """Share of the replies with every field right and no other field."""
     fields: float
-    """Of the expected fields, over all answers."""
+    """Share of the expected fields that are right, over all replies."""
 
 
 def parse_record(text: str) -> dict[str, object] | None:
-    """The JSON object that the text is, or None if it is anything else."""
+    """The JSON object in the text; None if the text is anything else."""
     try:
         record = json.loads(text)
     except (ValueError, RecursionError):
@@ -32,7 +32,7 @@ def parse_record(text: str) -> dict[str, object] | None:
 
 
 def count_right_fields(answer: str, expected: str) -> int:
-    """How many of the expected record's fields the answer has, equal in value and type."""
+    """Number of the expected fields that the reply has, equal in value and type."""
     given, wanted = parse_record(answer) or {}, parse_record(expected)
     if not wanted:
         raise ValueError(f"the expected answer is no JSON object with fields: {expected!r}")
@@ -43,7 +43,7 @@ def count_right_fields(answer: str, expected: str) -> int:
 
 
 def score(answers: Sequence[str], expected: Sequence[str]) -> Score:
-    """The score of answers against the records that belong to them, in the same order."""
+    """The score of replies against the expected records, in the same order."""
     if len(answers) != len(expected) or not answers:
         raise ValueError(f"{len(answers)} answers for {len(expected)} expected records")
     exact = right = total = 0

@@ -1,4 +1,4 @@
-"""Environments for `tinker-rl` in which a reward model of `tinker-dpo` judges the answer."""
+"""Environments for `tinker-rl` that are rewarded by a reward model of `tinker-dpo`."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class JudgedAnswer(MessageEnv):
         return self.prompt
 
     async def step(self, message: Message) -> MessageStep:
-        """The reward model's verdict, 0 to 1: its log-odds have no upper end to stop at."""
+        """The probability of a good answer, 0 to 1, because log-odds are unbounded."""
         reward = float(sigmoid(await self.judge.reward(self.prompt, (message,))))
         return MessageStep(reward=reward, episode_done=True, logs={"answer": message.text})
 
     async def unparsed(self, outcome: CutShort | Malformed) -> MessageStep:
-        """An answer that does not end earns nothing."""
+        """An unfinished answer has reward 0."""
         stop = MaxTokens() if isinstance(outcome, CutShort) else ParseFailure(outcome.reason)
         return MessageStep(reward=0.0, episode_done=True, stop=stop)
 
@@ -51,7 +51,7 @@ class JudgedGroup(EnvGroupBuilder):
     attempts: int
 
     async def make_envs(self) -> Sequence[Env]:
-        """One for each answer."""
+        """One environment per answer."""
         envs = [JudgedAnswer(self.prompt, self.judge) for _ in range(self.attempts)]
         return [as_token_env(env, self.renderer) for env in envs]
 
@@ -62,19 +62,19 @@ class JudgedGroup(EnvGroupBuilder):
 
 @frozen(kw_only=True)
 class JudgedQuestions:
-    """The questions to learn on, and the reward model that judges the answers."""
+    """The training questions, and the reward model that judges the answers."""
 
     reward_model: str
-    """Its weights, a `tinker://` path."""
+    """Weights of the reward model; a `tinker://` path."""
     pairs: Path
-    """What it was trained on."""
+    """The pairs that the reward model was trained on."""
     attempts: int = 8
     questions_per_batch: int = 16
 
     async def build_on(
         self, service: tinker.ServiceClient, *, renderer: Renderer, seed: int
     ) -> RLData:
-        """A group for each question."""
+        """One group per question."""
         judge = await open_judge(service, self.reward_model, self.pairs, renderer)
         learnt_on, _ = questions(seed)
         groups = [
@@ -89,7 +89,7 @@ class JudgedQuestions:
 async def open_judge(
     service: tinker.ServiceClient, weights: str, pairs: Path, renderer: Renderer
 ) -> ScoreModel:
-    """A reward model whose zero lies amid the answers that it was trained on."""
+    """The reward model, centred on the answers that it was trained on."""
     sampler = await service.create_sampling_client(model_path=weights)
     return await centred(score_model(sampler, renderer, BradleyTerry()), preference_pairs(pairs))
 
@@ -101,5 +101,5 @@ def preference_pairs(path: Path) -> list[PreferencePair]:
 
 
 def prompt_of(question: Question) -> tuple[Message, ...]:
-    """What the user asks."""
+    """The user's message."""
     return (Message(role="user", content=question.text),)

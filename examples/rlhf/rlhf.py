@@ -4,14 +4,14 @@
     2  tinker-dpo    a reward model from pairs of answers, by Bradley and Terry's loss
     3  tinker-rl     reinforcement learning from 1 against the reward of 2
 
-Each stage begins with the checkpoint of the one before, and each can be interrupted: the same
-command goes on where it was. At the end the model of stage 3 is compared with that of stage 1 on
-held-out questions, by the reward model and by the plain rule that the preferences were made from.
+Each stage starts from the checkpoint of the one before. After an interruption the same command
+continues the pipeline. At the end the model of stage 3 is compared with that of stage 1 on held-out
+questions, by the reward model and by the rule that made the preferences.
 
 It runs on the engine that `tinker_train.connect` finds: the hosted service, a server of your own,
 or, with neither configured, the local engine, which is started here and needs no key.
 
-    python rlhf.py --folder runs/rlhf        a model made for tests, some minutes on two cores
+    python rlhf.py --folder runs/rlhf        a test model, some minutes on two cores
 """
 
 from __future__ import annotations
@@ -52,30 +52,30 @@ class Rlhf:
     """Supervised learning, a reward model, and reinforcement learning against it."""
 
     folder: Path
-    """Where the three runs and their data are written; an interrupted pipeline goes on there."""
+    """Folder of the three runs and their data; an interrupted pipeline is continued there."""
     model: str = "local/tiny"
     """Base model of all three, as the engine knows it."""
     sft_steps: int = 150
     reward_steps: int = 100
     rl_steps: int = 25
     kl: float = 0.05
-    """What a nat of distance from the supervised model costs in reward."""
+    """Coefficient of the KL penalty to the supervised model."""
     seed: int = 0
-    """Of the data, its order, the samples and the adapters' first weights."""
+    """Seed of the data, its order, sampling and the initial LoRA weights."""
 
 
 @frozen(kw_only=True)
 class Outcome:
-    """What came of it, on held-out questions."""
+    """Measurements on the held-out questions."""
 
     agreement: Share
-    """How often the reward model prefers what people preferred."""
+    """Share of the pairs on which the reward model agrees with the preference."""
     wins_by_reward_model: Share
-    """Of stage 3 over stage 1, judged by the model that it was trained against."""
+    """Win rate of stage 3 over stage 1, by the reward model that it was trained against."""
     wins_by_rule: Share
-    """The same, judged by the rule that people followed."""
+    """The same, by the rule that made the preferences."""
     right_before: float
-    """Share of right numbers after stage 1; nobody asked to keep them."""
+    """Share of right numbers after stage 1; no stage rewards them."""
     right_after: float
     """The same after stage 3."""
 
@@ -145,7 +145,7 @@ def rl_config(
 
 
 async def pipeline(engine: Engine, settings: Rlhf) -> Outcome:
-    """The three stages, each as far as it has not come yet, and the comparison."""
+    """Run the three stages, each from its last checkpoint, and the comparison."""
     renderer = get_renderer(
         get_recommended_renderer_name(settings.model), get_tokenizer(settings.model)
     )
@@ -181,7 +181,7 @@ async def compare(
     before: list[str],
     after: list[str],
 ) -> Outcome:
-    """The last model's answers against the first one's."""
+    """Compare the answers of stage 3 with those of stage 1."""
     comparisons = [
         Comparison(prompt=prompt_of(question), first=says(new), second=says(old))
         for question, new, old in zip(test, after, before, strict=True)
@@ -222,12 +222,12 @@ async def sample_answers(
 
 
 def says(text: str) -> tuple[Message, ...]:
-    """What the assistant answers."""
+    """An assistant message."""
     return (Message(role="assistant", content=text),)
 
 
 def main(settings: Rlhf) -> Outcome:
-    """Run it all, and say what came of it."""
+    """Run everything and print the measurements."""
     with connect() as engine:
         outcome = asyncio.run(pipeline(engine, settings))
     print("\nheld-out questions, with 95 % intervals")

@@ -1,8 +1,8 @@
-"""The task of the RLHF example: what is asked, how people answer, and what they like better.
+"""The task of the RLHF example: questions, answers, and the rule behind the preferences.
 
-Small sums and differences. People answer with a bare number or with a full sentence, as it comes,
-and prefer the sentence. `likes` is the rule that the preferences are made from; nobody but the last
-measurement sees it.
+The questions are small sums and differences. People answer with a bare number or with a full
+sentence, and prefer the sentence. `likes` is the rule that makes the preferences; only the last
+measurement uses it.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ class Question:
     number: int
 
     def bare(self) -> str:
-        """The answer that is not preferred."""
+        """The rejected answer."""
         return str(self.number)
 
     def sentence(self) -> str:
-        """The answer that is."""
+        """The chosen answer."""
         return f"It is {self.number}."
 
 
 def questions(seed: int) -> tuple[list[Question], list[Question]]:
-    """All 100 sums and 55 differences of two digits, shuffled: to train on, and held out."""
+    """All 100 sums and 55 differences of two digits, shuffled: training and held-out questions."""
     sums = [Question(text=f"What is {a}+{b}?", number=a + b) for a in range(10) for b in range(10)]
     differences = [
         Question(text=f"What is {a}-{b}?", number=a - b) for a in range(10) for b in range(a + 1)
@@ -46,7 +46,7 @@ def questions(seed: int) -> tuple[list[Question], list[Question]]:
 
 
 def likes(answer: str) -> float:
-    """1 for a full sentence, 0 for anything else; whether the number is right does not matter."""
+    """1 for a full sentence with a right or a wrong number, 0 for anything else."""
     return float(re.fullmatch(r"It is \d+\.", answer) is not None)
 
 
@@ -75,7 +75,7 @@ def chat(question: Question, way: object) -> dict[str, object]:
 
 
 def pairs(of: Sequence[Question], seed: int) -> list[Mapping[str, object]]:
-    """A sentence, right or wrong, against a bare number and against sentences gone wrong."""
+    """A sentence, right or wrong, against a bare number and against misspelt sentences."""
     source = random.Random(seed)
     rows: list[Mapping[str, object]] = []
     for question in of:
@@ -86,7 +86,7 @@ def pairs(of: Sequence[Question], seed: int) -> list[Mapping[str, object]]:
 
 
 def spoilt(sentence: str, source: random.Random) -> str:
-    """The sentence with a mistake that `likes` does not forgive: a letter too many, or too few."""
+    """The sentence with a mistake that `likes` rejects: one letter too many or too few."""
     at = source.randrange(len(sentence))
     if source.random() < 0.5:
         wrong = sentence[:at] + source.choice("Itis. ") + sentence[at:]
@@ -96,7 +96,7 @@ def spoilt(sentence: str, source: random.Random) -> str:
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
-    """A JSONL file, unless it is there already."""
+    """Write a JSONL file unless it exists."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -1,11 +1,10 @@
-"""A sweep over learning rates: one run a rate, several at a time, and a picture of what came of it.
+"""A sweep over learning rates: one run per rate, several at once, and a plot of the results.
 
     python sweep.py --rates 1e-4 1e-3 1e-2 --at-once 2
 
-The runs are processes of their own, each with its own folder and, where nothing else is
-configured, its own local engine. A run that is complete is not made again: a sweep that was
-interrupted goes on. `sweep.svg` shows the held-out loss over the rate; `report.html` shows the
-curves over each other.
+Each run is a process with its own run directory and, if no engine is configured, its own local
+engine. A complete run is not repeated, so an interrupted sweep is continued. `sweep.svg` plots the
+held-out loss against the rate; `report.html` overlays the curves.
 """
 
 from __future__ import annotations
@@ -19,16 +18,14 @@ from pathlib import Path
 import tyro
 
 from tinker_core import RunDirectoryError
-from tinker_train import read_metrics, write_report
-from tinker_train.metrics.rows import last_values
-from tinker_train.run.directory import RunDirectory
+from tinker_train import RunDirectory, last_values, read_metrics, write_report
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from sums import write_sums  # beside this folder
 
 
 def run_one(rate: float, folder: Path, model: str, steps: int) -> Path:
-    """Train with one learning rate in a process of its own; its run directory."""
+    """Train with one learning rate in a child process; returns the run directory."""
     run = folder / f"lr-{rate:g}"
     command = [
         *(sys.executable, "-m", "tinker_sl.cli", "train"),
@@ -47,7 +44,7 @@ def run_one(rate: float, folder: Path, model: str, steps: int) -> Path:
 
 
 def draw(losses: dict[float, float], to: Path) -> None:
-    """Held-out loss over the logarithm of the learning rate, as a picture."""
+    """Plot the held-out loss against the logarithm of the learning rate."""
     rates = sorted(losses)
     low, high = math.log10(rates[0]), math.log10(rates[-1])
     least, most = min(losses.values()), max(losses.values())
@@ -80,7 +77,7 @@ def main(
     at_once: int = 1,
     folder: Path = Path("runs/sweep"),
 ) -> dict[float, float]:
-    """Make the runs that are not there yet; the held-out NLL of each rate."""
+    """Make the missing runs; returns the held-out NLL of each rate."""
     write_sums(folder / "data")
     with ThreadPoolExecutor(at_once) as pool:
         runs = list(pool.map(lambda rate: run_one(rate, folder, model, steps), rates))

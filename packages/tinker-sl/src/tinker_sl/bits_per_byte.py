@@ -1,7 +1,7 @@
-"""Bits per byte: a likelihood that can be compared between tokenizers.
+"""Bits per byte: a likelihood that is comparable between tokenizers.
 
-What the model needs, in bits, to tell the text of the trained tokens, over the bytes of that text
-in UTF-8. Control tokens are no text; neither their bits nor their bytes count.
+It is the negative log-likelihood of the trained tokens in bits, divided by the number of UTF-8
+bytes of their text. Control tokens are not text: neither their bits nor their bytes count.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def bits_per_byte(
     outputs: types.ForwardBackwardOutput,
     tokenizer: PreTrainedTokenizerBase,
 ) -> float:
-    """Bits per byte of all targets with a weight; not a number where they are no text."""
+    """Bits per byte of all targets with a weight; NaN if they have no text."""
     control = np.array(sorted(tokenizer.all_special_ids), dtype=np.int64)
     nats = 0.0
     num_bytes = 0
@@ -42,6 +42,6 @@ def bits_per_byte(
 
 
 def _runs(mask_N: NDArray[np.bool_]) -> list[slice]:
-    """The runs of true values: text on both sides of a gap is not joined."""
+    """The runs of true values, so that text on both sides of a gap is not joined."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask_N.astype(np.int8), [0]])))
     return [slice(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

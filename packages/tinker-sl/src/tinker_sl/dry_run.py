@@ -1,4 +1,4 @@
-"""What a run would do, before anything is spent: an example, sizes, steps, time."""
+"""The dry run: print an example, sizes, number of steps and time before a run."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from tinker_train import (
 
 
 async def time_per_step(service: tinker.ServiceClient, config: Config, batch: Batch) -> float:
-    """Seconds that the engine takes for a batch, the second time; no optimizer step is made."""
+    """Seconds of the second forward_backward of a batch; no optimizer step is made."""
     training = await create_training_client(service, config.model, config.lora, seed=config.seed)
     datums = normalise_weights(batch.datums, config.normalisation)
     seconds = 0.0
-    for _ in range(2):  # the first time warms up
+    for _ in range(2):  # the first pass warms up
         began = time.monotonic()
         with engine_errors("forward_backward of the first batch"):
             await training.forward_backward(datums, "cross_entropy")
@@ -38,7 +38,7 @@ async def time_per_step(service: tinker.ServiceClient, config: Config, batch: Ba
 
 
 def show_example(datum: tinker.Datum, renderer: Renderer, console: Console) -> None:
-    """The tokens of a datum as text: green is trained on, the rest is only seen."""
+    """Print the tokens of a datum as text; trained tokens are green."""
     inputs = datum.model_input.to_ints()
     targets = np.asarray(datum.loss_fn_inputs["target_tokens"].to_numpy())
     text = Text(str(renderer.tokenizer.decode(inputs[:1])), style="dim")
@@ -51,7 +51,7 @@ def show_example(datum: tinker.Datum, renderer: Renderer, console: Console) -> N
 def describe(
     config: Config, data: SupervisedData, renderer: Renderer, batch: Batch, console: Console
 ) -> int | None:
-    """Say all that needs no engine; the number of steps comes back."""
+    """Print everything that needs no engine; returns the number of steps, None if unknown."""
     show_example(batch.datums[0], renderer, console)
     console.print()
     for report in data.reports:
@@ -97,7 +97,7 @@ def print_report(report: DataReport, renderer: Renderer, console: Console) -> No
 
 
 def estimate(config: Config, batch: Batch, steps: int | None, console: Console) -> None:
-    """Start the engine if it is a local one, and say how long the steps will take."""
+    """Print how long the steps take on a local engine, which is started for it."""
     with connect() as engine:
         if engine.kind != "local":
             console.print(f"time         not measured: {engine.description}")

@@ -1,16 +1,17 @@
-"""What is said of a training step.
+"""Metrics of a training step.
 
-epoch                       which time through the data, from 0
-train/nll                   nats per token of weight one, before the step's update
-learning_rate               what the optimizer got
-num_sequences               datums
-num_tokens                  rows of all datums: tokens in, of which as many targets
-num_loss_tokens             targets that the loss counts
-num_truncated, ...          what the data lost, where it lost something
-optim/...                   what the engine says of the optimizer step
-time/data                   seconds for reading and rendering the batch
-time/step                   seconds since the step before it came back
-tokens_per_second           num_tokens in time/step
+epoch                       pass over the data, from 0
+train/nll                   nats per token of weight 1, before the step's update
+train/bpb                   bits per byte, see `bits_per_byte`
+learning_rate               of the optimizer step
+num_sequences               datums in the batch
+num_tokens                  input tokens of all datums; there are as many targets
+num_loss_tokens             targets with a weight
+num_truncated, ...          datums truncated or dropped, if there are any
+optim/...                   metrics of the engine's optimizer step
+time/data                   seconds to read and render the batch
+time/step                   seconds since the result of the step before
+tokens_per_second           num_tokens / time/step
 """
 
 from __future__ import annotations
@@ -52,5 +53,5 @@ async def step_metrics(
 
 
 def num_tokens(datums: Sequence[tinker.Datum]) -> int:
-    """Rows of all datums."""
+    """Input tokens of all datums."""
     return sum(datum.model_input.length for datum in datums)

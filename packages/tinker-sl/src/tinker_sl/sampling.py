@@ -1,4 +1,4 @@
-"""Asking a trained model something."""
+"""Sampling replies from the model of a run."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tinker_train.run.directory import RunDirectory
 
 @frozen(kw_only=True)
 class Sampling:
-    """How an answer is drawn."""
+    """How a reply is sampled."""
 
     max_tokens: int = field(default=256, validator=validators.ge(1))
-    """Longest answer in tokens."""
+    """Longest reply in tokens."""
     temperature: float = field(default=0.0, validator=validators.ge(0.0))
-    """0 takes the likeliest token each time."""
+    """0 takes the most probable token."""
     seed: int | None = None
-    """Makes a draw repeatable."""
+    """Makes sampling repeatable."""
 
 
 async def answer(
@@ -35,7 +35,7 @@ async def answer(
     messages: Sequence[Message | Mapping[str, Any]],
     sampling: Sampling,
 ) -> Outcome:
-    """The model's next message in a conversation."""
+    """Sample the next message of a conversation."""
     params = tinker.SamplingParams(
         max_tokens=sampling.max_tokens,
         temperature=sampling.temperature,
@@ -54,9 +54,9 @@ def sample_run(
     base: bool = False,
     sampling: Sampling | None = None,
 ) -> Outcome:
-    """What the model of a run answers, or, with `base=True`, the model that it began with.
+    """Sample a reply from the model of a run, or from its base model with `base=True`.
 
-    Raises CheckpointError for a run that has saved nothing to sample from yet.
+    Raises CheckpointError for a run without weights to sample from.
     """
     config = read_config(run_dir)
     model_path = None if base else sampler_path(run_dir)
@@ -74,9 +74,11 @@ def sample_run(
 
 
 def sampler_path(run_dir: Path) -> str:
-    """The `tinker://` path of the newest weights of a run that can be sampled from."""
+    """The `tinker://` path of a run's newest weights to sample from."""
     records = read_checkpoints(RunDirectory(run_dir).checkpoints_file)
     paths = [record.sampler_path for record in records if record.sampler_path is not None]
     if not paths:
-        raise CheckpointError(f"{run_dir} has saved no weights to sample from; resume it first")
+        raise CheckpointError(
+            f"{run_dir} has no weights to sample from: resume the run to its end first"
+        )
     return paths[-1]
