@@ -60,6 +60,13 @@ def test_a_resume_takes_the_last_record_that_is_whole_and_has_a_state(training, 
     assert last_checkpoint(tmp_path / "none.jsonl") is None
 
 
+def test_a_file_of_version_1_can_be_read(tmp_path):
+    file = tmp_path / "checkpoints.jsonl"
+    append_row(file, {"name": "a", "progress": {"step": 7}, "state_path": "b", "version": 1})
+    [found] = read_checkpoints(file)
+    assert (found.name, found.step, found.state_path) == ("a", 7, "b")
+
+
 def test_a_record_of_another_version_is_an_error_and_not_misread(tmp_path):
     file = tmp_path / "checkpoints.jsonl"
     append_row(file, {"name": "a", "progress": {"step": 1}, "version": 99})

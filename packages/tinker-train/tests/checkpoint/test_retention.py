@@ -14,6 +14,7 @@ from tinker_train import (
     submit_checkpoint,
 )
 from tinker_train.checkpoint.retention import delete_old
+from tinker_train.files import append_row
 
 
 @pytest.fixture
@@ -38,6 +39,7 @@ def save(training, file, step, **options):
 
 def test_only_the_newest_are_kept_of_those_that_a_resume_needs(training, tmp_path):
     file = tmp_path / "checkpoints.jsonl"
+    append_row(file, {"name": "none", "progress": {"step": 5}, "version": 1})  # it has no state
     save(training, file, 10, sampler=True)  # somebody may sample from it
     for step in (20, 30, 40):
         save(training, file, step)
@@ -49,7 +51,7 @@ def test_only_the_newest_are_kept_of_those_that_a_resume_needs(training, tmp_pat
         gone.append(path)
 
     asyncio.run(delete_old(file, 1, delete))
-    assert [record.step for record in read_checkpoints(file)] == [10, 40]
+    assert [record.step for record in read_checkpoints(file)] == [5, 10, 40]
     assert [path[-2:] for path in gone] == ["20", "30"]
     asyncio.run(delete_old(file, 1, delete))
     assert len(gone) == 2

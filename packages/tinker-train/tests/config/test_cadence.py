@@ -3,9 +3,11 @@
 from itertools import pairwise
 
 import pytest
+import tyro
+from attrs import frozen
 
 from tinker_train import Every, EverySeconds, EveryTokens, Never, Progress, is_due
-from tinker_train.config.cadence import parse_cadence, write_cadence
+from tinker_train.config.cadence import Cadence, parse_cadence, write_cadence
 
 
 def at(step, tokens=0, seconds=0.0):
@@ -33,9 +35,25 @@ def test_never_is_never_and_standing_still_makes_nothing_due():
     assert not is_due(Every(steps=1), at(5), at(5))
 
 
-def test_zero_is_no_cadence():
-    with pytest.raises(ValueError, match="steps"):
-        Every(steps=0)
+def test_zero_is_no_cadence_and_the_smallest_step_is_one():
+    for cadence, unit in ((Every, "steps"), (EveryTokens, "tokens"), (EverySeconds, "seconds")):
+        with pytest.raises(ValueError, match=unit):
+            cadence(**{unit: 0})
+        assert write_cadence(cadence(**{unit: 1})) == f"1 {unit}"
+    assert EverySeconds(seconds=0.5).seconds == 0.5
+
+
+@pytest.mark.parametrize("given", [Every(steps=2), EveryTokens(tokens=3), EverySeconds(seconds=4)])
+def test_a_cadence_is_one_argument_of_a_command_line_and_its_default_is_shown(given, capsys):
+    @frozen
+    class Settings:
+        every: Cadence = given
+
+    assert tyro.cli(Settings, args=[]).every == given
+    assert tyro.cli(Settings, args=["--every", "5 tokens"]).every == EveryTokens(tokens=5)
+    with pytest.raises(SystemExit):
+        tyro.cli(Settings, args=["--help"])
+    assert write_cadence(given) in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

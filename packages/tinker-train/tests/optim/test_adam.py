@@ -19,3 +19,7 @@ def test_the_settings_reach_the_engine_and_the_schedule_scales_the_learning_rate
 def test_betas_are_two_numbers_from_0_to_below_1(betas):
     with pytest.raises(ValueError, match="betas"):
         Adam(betas=betas)
+
+
+def test_a_beta_of_zero_is_no_memory_and_allowed():
+    assert Adam(betas=(0.0, 0.0)).betas == (0.0, 0.0)

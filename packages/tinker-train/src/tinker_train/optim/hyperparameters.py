@@ -80,7 +80,7 @@ def model_size(model_name: str) -> ModelSize:
     fitting = [known for known in MODEL_SIZES if name == known or name.startswith(f"{known}-")]
     if not fitting:
         raise ConfigError(f"the size of {model_name!r} is unknown; known: {sorted(MODEL_SIZES)}")
-    return MODEL_SIZES[max(fitting, key=len)]
+    return MODEL_SIZES[fitting[0]]
 
 
 def get_lr(model_name: str, is_lora: bool = True) -> float:
