@@ -20,6 +20,7 @@ from tinker_core.testing import BigramService
 from tinker_render import Renderer, get_renderer
 from tinker_rl import (
     Action,
+    Asynchronous,
     Checkpoints,
     Clients,
     Completed,
@@ -32,6 +33,8 @@ from tinker_rl import (
     Sampling,
     StepResult,
     StopReason,
+    Streaming,
+    Synchronous,
     TrainResult,
     Trajectory,
     TrajectoryGroup,
@@ -90,11 +93,12 @@ def trajectory() -> Callable[..., Trajectory]:
 
 @define
 class ScriptedSampler:
-    """A SamplingClient that answers with the next line of its script, by prompt."""
+    """A SamplingClient that answers from its script, by prompt."""
 
     script: Callable[[list[int], int], Sequence[int]]
-    """From the prompt and the number of the sample in its call to tokens."""
-    delay: float = 0.0
+    """Maps a prompt and the index of the sample in its call to tokens."""
+    wait_for: int = 0
+    """Calls that have to run at once before the first ones are answered."""
     calls: list[tuple[list[int], int, tinker.SamplingParams]] = field(factory=list)
     running: int = 0
     most_running: int = 0
@@ -112,7 +116,9 @@ class ScriptedSampler:
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:
-            await asyncio.sleep(self.delay)
+            while self.most_running < self.wait_for:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.001)  # calls beyond a limit would begin meanwhile
         finally:
             self.running -= 1
         return types.SampleResponse(
@@ -348,3 +354,12 @@ def image() -> bytes:
     file = BytesIO()
     pytest.importorskip("PIL.Image").new("RGB", (8, 8), "teal").save(file, format="png")
     return file.getvalue()
+
+
+@pytest.fixture(
+    params=[Synchronous(), Streaming(micro_batches=2), Asynchronous(max_staleness=2)],
+    ids=lambda mode: type(mode).__name__,
+)
+def mode(request: pytest.FixtureRequest) -> Any:
+    """Each mode of the loop."""
+    return request.param

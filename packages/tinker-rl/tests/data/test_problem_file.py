@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,9 @@ from tinker_core import DataError
 from tinker_rl import ProblemFile
 
 
-def write(path: Path, rows: list[Any]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-def questions(builders: Any) -> list[str]:
-    return [asyncio.run(builder.make_envs())[0].get_question() for builder in builders]
-
-
-def test_rows_become_batches_in_an_order_of_the_seed(tmp_path: Path, renderer: Any) -> None:
+def test_rows_become_batches_in_an_order_of_the_seed(
+    tmp_path: Path, renderer: Any, write: Any, questions: Any
+) -> None:
     rows = [{"q": f"{i}", "a": i} for i in range(10)]
     file = ProblemFile(
         path=write(tmp_path / "rows.jsonl", rows),
@@ -67,7 +59,9 @@ def test_rows_that_cannot_be_used_say_where_they_are(
         ProblemFile(path=tmp_path / "none").build(renderer=renderer, seed=0)
 
 
-def test_a_compressed_file_gives_the_same_problems(tmp_path: Path, renderer: Any) -> None:
+def test_a_compressed_file_gives_the_same_problems(
+    tmp_path: Path, renderer: Any, write: Any, questions: Any
+) -> None:
     plain = write(tmp_path / "rows.jsonl", [{"question": f"{i}", "answer": i} for i in range(9)])
     packed = tmp_path / "rows.jsonl.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes()))

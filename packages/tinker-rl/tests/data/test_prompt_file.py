@@ -1,6 +1,5 @@
 """Prompts from a file become groups without a reward."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,9 @@ from tinker_render import Renderer
 from tinker_rl import PromptFile
 
 
-def write(path: Path, rows: list[Any]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-def test_prompts_are_asked_as_they_are_and_earn_nothing(tmp_path: Path, renderer: Renderer) -> None:
+def test_prompts_are_asked_as_they_are_and_earn_nothing(
+    tmp_path: Path, renderer: Renderer, write: Any
+) -> None:
     path = write(tmp_path / "p.jsonl", [{"say": f"q{i}"} for i in range(5)])
     file = PromptFile(path=path, question="say", system="Be brief.", groups_per_batch=2)
     data = file.build(renderer=renderer, seed=1)
@@ -34,7 +30,7 @@ def test_prompts_are_asked_as_they_are_and_earn_nothing(tmp_path: Path, renderer
 
 
 def test_a_prompt_that_is_no_text_is_told_with_its_place(
-    tmp_path: Path, renderer: Renderer
+    tmp_path: Path, renderer: Renderer, write: Any
 ) -> None:
     path = write(tmp_path / "p.jsonl", [{"question": "q"}, {"question": ["q"]}])
     with pytest.raises(DataError, match=r"p\.jsonl.*2.*must be text"):

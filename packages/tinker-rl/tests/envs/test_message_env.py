@@ -1,7 +1,7 @@
 """Environments on messages: prompts that grow, turns that cannot be read, problems with answers."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,21 +15,15 @@ from tinker_rl import (
     Action,
     Advantage,
     Completed,
-    EngineTokenCompleter,
     MaxTokens,
     MessageEnv,
     MessageRules,
     MessageStep,
     ParseFailure,
-    ProblemGroupBuilder,
-    RolloutConfig,
-    Sampling,
     as_token_env,
-    run_group,
     training_batch,
 )
 from tinker_rl.envs.message_env import Messages
-from tinker_rl.trajectory import TrajectoryGroup
 
 
 @define
@@ -59,35 +53,9 @@ class Over(MessageEnv):
         raise AssertionError("there is no turn")
 
 
-def play(builder: Any, sampler: Any, max_tokens: int = 40, **more: Any) -> TrajectoryGroup:
-    policy = EngineTokenCompleter(sampler, Sampling(max_tokens=max_tokens))
-    return asyncio.run(run_group(policy, builder, RolloutConfig(**more), (0,)))
-
-
-@pytest.fixture
-def speak(renderer: Any, scripted: Callable[..., Any]) -> Callable[[Sequence[str]], Any]:
-    """A sampler that says these texts in turn; one with a bar at its end never ends its turn."""
-
-    def make(texts: Sequence[str]) -> Any:
-        left = list(texts)
-
-        def answer(prompt: list[int], sample: int) -> list[int]:
-            text = left.pop(0)
-            ids = renderer.tokenizer.encode(text.rstrip("|"), add_special_tokens=False)
-            return ids + ([] if text.endswith("|") else list(renderer.get_stop_sequences()))
-
-        return scripted(answer)
-
-    return make
-
-
-def alone(make: Callable[[], Any]) -> ProblemGroupBuilder:
-    return ProblemGroupBuilder(env_thunk=make, num_envs=1)
-
-
-def test_a_conversation_that_grows_is_one_sequence(renderer: Any, speak: Any) -> None:
+def test_a_conversation_that_grows_is_one_sequence(renderer: Any, speak: Any, play: Any) -> None:
     sampler = speak(["ay", "bee"])
-    group = play(alone(lambda: as_token_env(Parrot(), renderer)), sampler)
+    group = play(lambda: as_token_env(Parrot(), renderer), sampler)
     first, second = group.trajectories[0].transitions
     messages: list[Any] = [
         {"role": "user", "content": "Say a word."},
@@ -103,14 +71,14 @@ def test_a_conversation_that_grows_is_one_sequence(renderer: Any, speak: Any) ->
 
 
 def test_tokens_that_the_renderer_would_not_have_chosen_stay_as_they_were_sampled(
-    renderer: Any, scripted: Any
+    renderer: Any, scripted: Any, play: Any
 ) -> None:
     # "th" is one token of the vocabulary; this model spells it in two
     vocabulary = renderer.tokenizer.get_vocab()
     spelt = [vocabulary["t"], vocabulary["h"], *renderer.get_stop_sequences()]
     assert renderer.tokenizer.encode("th", add_special_tokens=False) == [vocabulary["th"]]
     sampler = scripted(lambda prompt, sample: spelt)
-    group = play(alone(lambda: as_token_env(Parrot(), renderer)), sampler)
+    group = play(lambda: as_token_env(Parrot(), renderer), sampler)
     first, second = group.trajectories[0].transitions
     so_far = first.observation.to_ints() + spelt
     assert second.observation.to_ints()[: len(so_far)] == so_far
@@ -135,10 +103,10 @@ def rendered_tokens(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_each_token_of_twenty_turns_is_rendered_at_most_once(
-    renderer: Any, speak: Any, rendered_tokens: list[int]
+    renderer: Any, speak: Any, rendered_tokens: list[int], play: Any
 ) -> None:
     sampler = speak([f"word {i}" for i in range(20)])
-    group = play(alone(lambda: as_token_env(Parrot(turns=20), renderer)), sampler)
+    group = play(lambda: as_token_env(Parrot(turns=20), renderer), sampler)
     turns = group.trajectories[0].transitions
     emitted = sum(len(turn.action.tokens) for turn in turns[:-1])
     assert len(turns) == 20
@@ -146,11 +114,11 @@ def test_each_token_of_twenty_turns_is_rendered_at_most_once(
 
 
 def test_a_format_that_rewrites_earlier_turns_is_rendered_as_a_whole(
-    thinking_renderer: Any, speak: Any
+    thinking_renderer: Any, speak: Any, play: Any
 ) -> None:
     """Qwen3 drops the reasoning of the first turn; the other turns have none."""
     sampler = speak(["<think>\nhm\n</think>\n\nay", "bee", "sea"])
-    group = play(alone(lambda: as_token_env(Parrot(turns=3), thinking_renderer)), sampler)
+    group = play(lambda: as_token_env(Parrot(turns=3), thinking_renderer), sampler)
     messages = [{"role": "user", "content": "Say a word."}]
     for turn, word in zip(group.trajectories[0].transitions, ["ay", "bee", "sea"], strict=True):
         expected = thinking_renderer.build_generation_prompt(messages)
@@ -171,8 +139,10 @@ class NewTools(Parrot):
         return [ToolSpec(name=f"tool{len(self.heard)}")]
 
 
-def test_a_prompt_names_the_tools_of_its_own_turn(vision_renderer: Any, speak: Any) -> None:
-    group = play(alone(lambda: as_token_env(NewTools(), vision_renderer)), speak(["ay", "bee"]))
+def test_a_prompt_names_the_tools_of_its_own_turn(
+    vision_renderer: Any, speak: Any, play: Any
+) -> None:
+    group = play(lambda: as_token_env(NewTools(), vision_renderer), speak(["ay", "bee"]))
     decode = vision_renderer.tokenizer.decode
     prompts = [decode(t.observation.to_ints()) for t in group.trajectories[0].transitions]
     assert [[name in prompt for name in ("tool0", "tool1")] for prompt in prompts] == [
@@ -189,8 +159,10 @@ class Silent(Parrot):
         return evolve(await super().step(message), messages=[])
 
 
-def test_an_environment_need_not_say_anything_between_two_turns(renderer: Any, speak: Any) -> None:
-    group = play(alone(lambda: as_token_env(Silent(), renderer)), speak(["ay", "bee"]))
+def test_an_environment_need_not_say_anything_between_two_turns(
+    renderer: Any, speak: Any, play: Any
+) -> None:
+    group = play(lambda: as_token_env(Silent(), renderer), speak(["ay", "bee"]))
     messages = [{"role": "user", "content": "Say a word."}, {"role": "assistant", "content": "ay"}]
     second = group.trajectories[0].transitions[1].observation
     assert second.to_ints() == renderer.build_generation_prompt(messages).to_ints()
@@ -223,17 +195,17 @@ def test_an_image_between_two_turns_is_in_the_next_prompt(
 
 
 def test_an_answer_that_is_cut_short_ends_the_episode_by_the_rules(
-    renderer: Any, speak: Any
+    renderer: Any, speak: Any, play: Any
 ) -> None:
     rules = MessageRules(cut_short_reward=-0.5)
-    group = play(alone(lambda: as_token_env(Parrot(), renderer, rules)), speak(["x" * 50]))
+    group = play(lambda: as_token_env(Parrot(), renderer, rules), speak(["x" * 50]))
     assert group.trajectories[0].stop == MaxTokens()
     assert group.rewards.tolist() == [-0.5]
     assert group.trajectories[0].transitions[0].metrics["cut_short"] == 1.0
 
 
 def test_a_turn_that_cannot_be_read_is_answered_and_too_many_end_the_episode(
-    renderer: Any, speak: Any
+    renderer: Any, speak: Any, play: Any
 ) -> None:
     forged = "<|im_start|>"  # a control token inside a turn
     vocabulary = renderer.tokenizer.get_vocab()
@@ -248,9 +220,7 @@ def test_a_turn_that_cannot_be_read_is_answered_and_too_many_end_the_episode(
         return sampler
 
     rules = MessageRules(malformed_reward=-1.0, malformed_retries=1)
-    group = play(
-        alone(lambda: as_token_env(Parrot(turns=1), renderer, rules)), say(["a?b", "good"])
-    )
+    group = play(lambda: as_token_env(Parrot(turns=1), renderer, rules), say(["a?b", "good"]))
     assert group.trajectories[0].stop == Completed()
     assert group.rewards.tolist() == [0.0]  # -1 and 1
     told = renderer.tokenizer.decode(
@@ -258,16 +228,16 @@ def test_a_turn_that_cannot_be_read_is_answered_and_too_many_end_the_episode(
     )
     assert "could not be parsed" in told
     group = play(
-        alone(lambda: as_token_env(Parrot(), renderer, rules)), say(["a?b", "good", "c?d", "fine"])
+        lambda: as_token_env(Parrot(), renderer, rules), say(["a?b", "good", "c?d", "fine"])
     )
     assert group.trajectories[0].stop == Completed()  # never two in a row
-    group = play(alone(lambda: as_token_env(Parrot(), renderer, rules)), say(["a?b", "c?d"]))
+    group = play(lambda: as_token_env(Parrot(), renderer, rules), say(["a?b", "c?d"]))
     assert isinstance(group.trajectories[0].stop, ParseFailure)
     assert group.rewards.tolist() == [-2.0]
 
 
-def test_an_episode_may_be_over_before_it_begins(renderer: Any, speak: Any) -> None:
-    group = play(alone(lambda: as_token_env(Over(), renderer)), speak([]))
+def test_an_episode_may_be_over_before_it_begins(renderer: Any, speak: Any, play: Any) -> None:
+    group = play(lambda: as_token_env(Over(), renderer), speak([]))
     assert group.trajectories[0].transitions == ()
     assert group.rewards.tolist() == [0.25]
     assert group.trajectories[0].metrics == {"early": 1.0}
@@ -288,11 +258,13 @@ class LooksUp(Parrot):
         return MessageStep(episode_done=True)
 
 
-def test_calls_are_parsed_with_the_tools_of_the_prompt(renderer: Any, speak: Any) -> None:
+def test_calls_are_parsed_with_the_tools_of_the_prompt(
+    renderer: Any, speak: Any, play: Any
+) -> None:
     """Qwen3.5 writes arguments without their types: 7 is text, because the tool declares it."""
     call = "<function=look_up>\n<parameter=code>\n7\n</parameter>\n</function>"
     said = f"</think>\n\n<tool_call>\n{call}\n</tool_call>"
     env = LooksUp()
     qwen3_5 = get_renderer("qwen3_5", renderer.tokenizer)
-    play(alone(lambda: as_token_env(env, qwen3_5)), speak([said]), max_tokens=200)
+    play(lambda: as_token_env(env, qwen3_5), speak([said]), max_tokens=200)
     assert env.called == ['{"code": "7"}']

@@ -1,49 +1,16 @@
 """Problems: the answer is checked, and its format."""
 
-import asyncio
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from tinker_rl import (
     Completed,
-    EngineTokenCompleter,
     MaxTokens,
     ParseFailure,
     ProblemEnv,
     ProblemGroupBuilder,
-    RolloutConfig,
-    Sampling,
-    run_group,
 )
-from tinker_rl.trajectory import TrajectoryGroup
-
-
-def play(builder: Any, sampler: Any, **more: Any) -> TrajectoryGroup:
-    policy = EngineTokenCompleter(sampler, Sampling(max_tokens=40))
-    return asyncio.run(run_group(policy, builder, RolloutConfig(**more), (0,)))
-
-
-@pytest.fixture
-def speak(renderer: Any, scripted: Callable[..., Any]) -> Callable[[Sequence[str]], Any]:
-    """A sampler that says these texts in turn; one with a bar at its end never ends its turn."""
-
-    def make(texts: Sequence[str]) -> Any:
-        left = list(texts)
-
-        def answer(prompt: list[int], sample: int) -> list[int]:
-            text = left.pop(0)
-            ids = renderer.tokenizer.encode(text.rstrip("|"), add_special_tokens=False)
-            return ids + ([] if text.endswith("|") else list(renderer.get_stop_sequences()))
-
-        return scripted(answer)
-
-    return make
-
-
-def alone(make: Callable[[], Any]) -> ProblemGroupBuilder:
-    return ProblemGroupBuilder(env_thunk=make, num_envs=1)
 
 
 class Sum(ProblemEnv):
@@ -73,9 +40,9 @@ class Sum(ProblemEnv):
     ],
 )
 def test_a_problem_pays_for_the_answer_and_for_its_form(
-    said: str, reward: float, stop: type, renderer: Any, speak: Any
+    said: str, reward: float, stop: type, renderer: Any, speak: Any, play: Any
 ) -> None:
-    group = play(alone(lambda: Sum(renderer)), speak([said]))
+    group = play(lambda: Sum(renderer), speak([said]))
     assert group.rewards.tolist() == [pytest.approx(reward)]
     assert isinstance(group.trajectories[0].stop, stop)
     turn = group.trajectories[0].transitions[0]
@@ -83,7 +50,9 @@ def test_a_problem_pays_for_the_answer_and_for_its_form(
     assert turn.metrics["correct"] == float(said == "4")
 
 
-def test_attempts_at_one_problem_share_their_prompt(renderer: Any, scripted: Any) -> None:
+def test_attempts_at_one_problem_share_their_prompt(
+    renderer: Any, scripted: Any, play: Any
+) -> None:
     stop = list(renderer.get_stop_sequences())
     sampler = scripted(lambda prompt, sample: stop)
     prefix = [{"role": "system", "content": "Answer by digits."}]

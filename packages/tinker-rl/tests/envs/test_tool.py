@@ -1,52 +1,33 @@
 """Tools from typed functions, and their calls."""
 
 import asyncio
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tinker_core import ConfigError, ToolCall
 from tinker_rl import (
-    ToolError,
     ToolResult,
     tool,
 )
 from tinker_rl.envs.tool import by_name, run_call
 
 
-@tool
-def add(a: int, b: Annotated[int, "what to add"] = 1) -> int:
-    """Add two numbers."""
-    return a + b
+@pytest.fixture
+def result(tools: Any) -> Callable[[str, str], ToolResult]:
+    """The result of a call."""
+
+    def of_call(name: str, arguments: str) -> ToolResult:
+        return asyncio.run(run_call(by_name(tools.all), ToolCall(name=name, arguments=arguments)))
+
+    return of_call
 
 
-@tool
-async def look_up(word: str, kind: Literal["noun", "verb"] = "noun") -> str:
-    """Look a word up."""
-    if word == "down":
-        raise ConnectionError("dictionary down")
-    if word == "none":
-        raise ToolError("no such word")
-    return f"{word} is a {kind}"
-
-
-@tool
-def finish(answer: str) -> ToolResult:
-    """Give the answer."""
-    return ToolResult(text=answer, stop=True, metrics={"finished": 1.0})
-
-
-TOOLS = (add, look_up, finish)
-
-
-def result(name: str, arguments: str) -> ToolResult:
-    return asyncio.run(run_call(by_name(TOOLS), ToolCall(name=name, arguments=arguments)))
-
-
-def test_a_typed_function_describes_itself() -> None:
-    assert add.spec.name == "add"
-    assert add.spec.description == "Add two numbers."
-    assert add.spec.parameters == {
+def test_a_typed_function_describes_itself(tools: Any) -> None:
+    assert tools.add.spec.name == "add"
+    assert tools.add.spec.description == "Add two numbers."
+    assert tools.add.spec.parameters == {
         "type": "object",
         "properties": {
             "a": {"type": "integer"},
@@ -55,11 +36,11 @@ def test_a_typed_function_describes_itself() -> None:
         "required": ["a"],
         "additionalProperties": False,
     }
-    assert look_up.spec.parameters["properties"]["kind"]["enum"] == ["noun", "verb"]
-    assert add(2, 3) == 5
+    assert tools.look_up.spec.parameters["properties"]["kind"]["enum"] == ["noun", "verb"]
+    assert tools.add(2, 3) == 5
 
 
-def test_a_call_runs_the_function_plain_or_async() -> None:
+def test_a_call_runs_the_function_plain_or_async(result: Any) -> None:
     assert result("add", '{"a": 2, "b": 3}').text == "5"
     assert result("add", '{"a": 2}').text == "3"
     assert result("look_up", '{"word": "run", "kind": "verb"}').text == "run is a verb"
@@ -77,18 +58,20 @@ def test_a_call_runs_the_function_plain_or_async() -> None:
         ("look_up", '{"word": "none"}', "ToolError: no such word"),
     ],
 )
-def test_a_bad_call_tells_the_model_what_is_wrong(name: str, arguments: str, told: str) -> None:
+def test_a_bad_call_tells_the_model_what_is_wrong(
+    name: str, arguments: str, told: str, result: Any
+) -> None:
     found = result(name, arguments)
     assert found.is_error
     assert told in found.text
 
 
-def test_a_broken_world_is_not_the_models_fault() -> None:
+def test_a_broken_world_is_not_the_models_fault(result: Any) -> None:
     with pytest.raises(ConnectionError):
         result("look_up", '{"word": "down"}')
 
 
-def test_a_function_that_cannot_be_described_is_refused() -> None:
+def test_a_function_that_cannot_be_described_is_refused(tools: Any) -> None:
     with pytest.raises(ConfigError, match="parameter x has no type"):
 
         @tool
@@ -102,7 +85,7 @@ def test_a_function_that_cannot_be_described_is_refused() -> None:
             """Many."""
 
     with pytest.raises(ConfigError, match="same name"):
-        by_name([add, add])
+        by_name([tools.add, tools.add])
 
 
 @tool

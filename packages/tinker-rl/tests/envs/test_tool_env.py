@@ -1,7 +1,10 @@
 """Tools: what the model is told, what its calls come to, when an episode with tools ends."""
 
 import asyncio
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
 
 from tinker_core import Message, ToolCall
 from tinker_rl import (
@@ -10,38 +13,11 @@ from tinker_rl import (
     MaxTurns,
     MessageStep,
     ToolEnv,
-    ToolError,
-    ToolResult,
     ToolRules,
     ToolStop,
     tool,
 )
 from tinker_rl.envs.tool_env import explain_tools, parse_calls
-
-
-@tool
-def add(a: int, b: Annotated[int, "what to add"] = 1) -> int:
-    """Add two numbers."""
-    return a + b
-
-
-@tool
-async def look_up(word: str, kind: Literal["noun", "verb"] = "noun") -> str:
-    """Look a word up."""
-    if word == "down":
-        raise ConnectionError("dictionary down")
-    if word == "none":
-        raise ToolError("no such word")
-    return f"{word} is a {kind}"
-
-
-@tool
-def finish(answer: str) -> ToolResult:
-    """Give the answer."""
-    return ToolResult(text=answer, stop=True, metrics={"finished": 1.0})
-
-
-TOOLS = (add, look_up, finish)
 
 
 def call(name: str, arguments: str) -> Message:
@@ -52,17 +28,20 @@ def grade(messages: Any) -> tuple[float, dict[str, float]]:
     return float(messages[-1].text == "5"), {"length": float(len(messages))}
 
 
-def steps(messages: list[Message], **rules: Any) -> list[MessageStep]:
-    async def main() -> list[MessageStep]:
+@pytest.fixture
+def steps(tools: Any) -> Callable[..., list[MessageStep]]:
+    """The steps of an episode in which the model says these messages."""
+
+    async def play(messages: list[Message], rules: ToolRules) -> list[MessageStep]:
         start = [{"role": "user", "content": "2+3?"}]
-        env = ToolEnv(messages=start, available=TOOLS, grade=grade, rules=ToolRules(**rules))
+        env = ToolEnv(messages=start, available=tools.all, grade=grade, rules=rules)
         assert await env.initial_messages() == (Message(role="user", content="2+3?"),)
         return [await env.step(message) for message in messages]
 
-    return asyncio.run(main())
+    return lambda messages, **rules: asyncio.run(play(messages, ToolRules(**rules)))
 
 
-def test_results_come_back_until_an_answer_without_a_call_is_graded() -> None:
+def test_results_come_back_until_an_answer_without_a_call_is_graded(steps: Any) -> None:
     first, last = steps([call("add", '{"a": 2, "b": 3}'), Message(role="assistant", content="5")])
     assert not first.episode_done
     assert first.messages == [Message(role="tool", content="5", tool_call_id="1", name="add")]
@@ -70,7 +49,7 @@ def test_results_come_back_until_an_answer_without_a_call_is_graded() -> None:
     assert last.metrics == {"length": 4.0, "tool_calls": 1.0, "bad_tool_calls": 0.0}
 
 
-def test_calls_of_one_turn_are_all_answered_in_their_order() -> None:
+def test_calls_of_one_turn_are_all_answered_in_their_order(steps: Any) -> None:
     calls = [
         ToolCall(name="add", arguments='{"a": 1}', id="x"),
         ToolCall(name="nope", id="y"),
@@ -83,26 +62,26 @@ def test_calls_of_one_turn_are_all_answered_in_their_order() -> None:
         ]
 
 
-def test_a_tool_may_end_the_episode() -> None:
+def test_a_tool_may_end_the_episode(steps: Any) -> None:
     (step,) = steps([call("finish", '{"answer": "5"}')])
     assert (step.episode_done, step.stop, step.reward) == (True, ToolStop("finish"), 1.0)
     assert step.metrics["finished"] == 1.0
 
 
-def test_turns_and_calls_have_limits() -> None:
+def test_turns_and_calls_have_limits(steps: Any) -> None:
     again = call("add", '{"a": 1}')
     assert steps([again, again], max_turns=2)[-1].stop == MaxTurns(2)
     assert steps([again, again], max_calls=1)[-1].stop == MaxToolCalls(1)
 
 
-def test_a_model_without_a_form_for_tools_calls_them_in_text() -> None:
+def test_a_model_without_a_form_for_tools_calls_them_in_text(tools: Any) -> None:
     async def main() -> tuple[Any, list[MessageStep]]:
         env = ToolEnv(
             messages=[
                 {"role": "system", "content": "Be brief."},
                 {"role": "user", "content": "2+3?"},
             ],
-            available=TOOLS,
+            available=tools.all,
             grade=grade,
             rules=ToolRules(format="text"),
         )

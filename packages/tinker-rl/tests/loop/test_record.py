@@ -2,21 +2,13 @@
 
 from typing import Any
 
-import pytest
-
 from tinker_rl import (
-    Asynchronous,
     Evaluation,
-    Streaming,
-    Synchronous,
 )
 from tinker_train import Every
 from tinker_train.metrics.distributions import read_distributions
 
-MODES = [Synchronous(), Streaming(micro_batches=2), Asynchronous(max_staleness=2)]
 
-
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: type(mode).__name__)
 def test_the_spread_of_each_steps_rewards_is_kept(mode: Any, bench: Any, arms: Any) -> None:
     config = bench.config(mode=mode, evaluation=Evaluation(every=Every(steps=2)))
     bench.run(config, [arms(size=4)] * 8, test=[arms(size=8)])

@@ -10,7 +10,6 @@ from tinker_core import DataError
 from tinker_rl import (
     Advantage,
     AllEpisodesFailedError,
-    Asynchronous,
     Checkpoints,
     Cispo,
     Dro,
@@ -19,14 +18,9 @@ from tinker_rl import (
     ImportanceSampling,
     Ppo,
     RolloutConfig,
-    Streaming,
-    Synchronous,
     UpdateConfig,
 )
 from tinker_train import Every, read_checkpoints
-
-MODES = [Synchronous(), Streaming(micro_batches=2), Asynchronous(max_staleness=2)]
-
 
 LOSSES = [ImportanceSampling(), Ppo(), Cispo(), Dro(), Gspo(clip_low=0.8, clip_high=1.2)]
 
@@ -35,7 +29,6 @@ def rewards(bench: Any, config: Any) -> list[float]:
     return [row["train/reward"] for row in bench.metrics(config) if "train/reward" in row]
 
 
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: type(mode).__name__)
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 def test_the_reward_of_a_bandit_rises_to_its_optimum(
     mode: Any, loss: Any, bench: Any, arms: Any
@@ -85,7 +78,6 @@ def test_checkpoints_are_named_after_the_steps_in_them(bench: Any, arms: Any) ->
     assert calls[: calls.index("save_state 000002")].count("optim_step") == 2
 
 
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: type(mode).__name__)
 def test_without_anything_to_train_on_the_run_ends_with_an_error(
     mode: Any, bench: Any, arms: Any
 ) -> None:

@@ -2,20 +2,12 @@
 
 from typing import Any
 
-import pytest
-
 from tinker_rl import (
-    Asynchronous,
     Evaluation,
-    Streaming,
-    Synchronous,
 )
 from tinker_train import Every
 
-MODES = [Synchronous(), Streaming(micro_batches=2), Asynchronous(max_staleness=2)]
 
-
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: type(mode).__name__)
 def test_sampler_weights_are_saved_once_a_batch(mode: Any, bench: Any, arms: Any) -> None:
     bench.run(bench.config(mode=mode), [arms()] * 10, per_batch=2)
     assert bench.training.calls.count("save_weights_and_get_sampling_client") == 5

@@ -119,8 +119,8 @@ def test_groups_run_side_by_side_bounded_and_come_back_in_order(
     worlds: Any,
     scripted: Callable[..., Any],
 ) -> None:
-    """Twelve groups of two, three groups at once: never more than six samples under way."""
-    sampler = scripted(worlds.answer, delay=0.001)
+    """Twelve groups of two, three groups at once: six samples run at once, and never more."""
+    sampler = scripted(worlds.answer, wait_for=6)
     builders = [worlds.Group(lambda i, n, p=p: worlds.Counting(start=20 + p)) for p in range(12)]
 
     async def main() -> list[TrajectoryGroup]:

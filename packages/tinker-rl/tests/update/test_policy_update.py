@@ -8,15 +8,11 @@ import pytest
 from tinker_rl import (
     Asynchronous,
     Ppo,
-    Streaming,
     Synchronous,
     UpdateConfig,
 )
 
-MODES = [Synchronous(), Streaming(micro_batches=2), Asynchronous(max_staleness=2)]
 
-
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: type(mode).__name__)
 def test_substeps_divide_a_batch_into_optimizer_steps(mode: Any, bench: Any, arms: Any) -> None:
     update = UpdateConfig(num_substeps=2, loss=Ppo())
     config = bench.config(mode=mode, update=update)
