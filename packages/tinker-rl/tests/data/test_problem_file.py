@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 from pathlib import Path
 from typing import Any
 
@@ -70,14 +71,14 @@ def test_a_compressed_file_gives_the_same_problems(
         assert questions(one.train.get_batch(batch)) == questions(other.train.get_batch(batch))
 
 
-def test_a_file_of_problems_has_a_fingerprint(tmp_path: Path, renderer: Any) -> None:
+def test_a_file_of_problems_has_a_fingerprint(tmp_path: Path, renderer: Any, write: Any) -> None:
     rows = [{"question": "1+1", "answer": "2"}, {"question": "2+2", "answer": "4"}]
     file = ProblemFile(path=write(tmp_path / "rows.jsonl", rows), groups_per_batch=1)
     [fingerprint] = file.build(renderer=renderer, seed=0).fingerprints
     assert (fingerprint.name, fingerprint.num_rows) == (str(file.path), 2)
 
 
-def test_a_json_array_of_problems_is_read(tmp_path: Path, renderer: Any) -> None:
+def test_a_json_array_of_problems_is_read(tmp_path: Path, renderer: Any, questions: Any) -> None:
     path = tmp_path / "rows.json"
     path.write_text(json.dumps([{"question": "1+1", "answer": "2"}]))
     data = ProblemFile(path=path, groups_per_batch=1).build(renderer=renderer, seed=0)
