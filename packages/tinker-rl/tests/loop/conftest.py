@@ -1,5 +1,7 @@
 """Runs that are stopped and resumed."""
 
+import asyncio
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -47,3 +49,21 @@ def run_in_parts(bench: Any) -> Callable[..., list[int]]:
         return trained
 
     return run
+
+
+class Slow:
+    """Delays each group for a random time, and counts the episodes of each."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.paid: dict[int, int] = {}
+
+    async def __call__(self, arms: Any) -> None:
+        self.paid[arms.prompt] = self.paid.get(arms.prompt, 0) + 1
+        for _ in range(self.random.choice([0, 0, 0, 1, 5, 60])):
+            await asyncio.sleep(0)
+
+
+@pytest.fixture(scope="session")
+def slow_group() -> type[Slow]:
+    return Slow

@@ -1,7 +1,5 @@
 """The bound on staleness holds, and no group is lost or repeated."""
 
-import asyncio
-import random
 from typing import Any
 
 import pytest
@@ -12,26 +10,13 @@ from tinker_rl import (
 )
 
 
-class Slow:
-    """Makes every group wait for a random while, and counts how often each began and was paid."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.paid: dict[int, int] = {}
-
-    async def __call__(self, arms: Any) -> None:
-        self.paid[arms.prompt] = self.paid.get(arms.prompt, 0) + 1
-        for _ in range(self.random.choice([0, 0, 0, 1, 5, 60])):
-            await asyncio.sleep(0)
-
-
 @pytest.mark.parametrize("staleness", [0, 1, 3])
 @pytest.mark.parametrize("seed", range(4))
 def test_no_group_is_older_than_the_bound_and_each_is_trained_on_once(
-    staleness: int, seed: int, bench: Any, arms: Any, stop_after: Any
+    staleness: int, seed: int, bench: Any, arms: Any, stop_after: Any, slow_group: Any
 ) -> None:
     trained = stop_after(1000)
-    slow = Slow(seed)
+    slow = slow_group(seed)
     rollouts = RolloutConfig(max_concurrent_groups=2 + seed)
     config = bench.config(mode=Asynchronous(max_staleness=staleness), rollouts=rollouts)
     groups = [arms(prompt=i, size=1, reached=slow) for i in range(15)]
@@ -47,12 +32,3 @@ def test_staleness_is_used_where_it_is_allowed(bench: Any, arms: Any) -> None:
     config = bench.config(mode=Asynchronous(max_staleness=2))
     bench.run(config, [arms(prompt=i % 4) for i in range(20)])
     assert max(row["staleness/max"] for row in bench.metrics(config)) > 0
-
-
-def test_an_asynchronous_run_resumes_without_losing_or_repeating_a_group(
-    bench: Any, arms: Any, run_in_parts: Any
-) -> None:
-    groups = [arms(prompt=i, size=1, reached=Slow(1)) for i in range(16)]
-    config = bench.config(mode=Asynchronous(max_staleness=3))
-    assert sorted(run_in_parts(config, groups, [2, 3])) == list(range(16))
-    assert [row["step"] for row in bench.metrics(config)] == list(range(1, 9))

@@ -49,14 +49,6 @@ def test_every_estimator_of_the_advantage_learns(kind: Any, bench: Any, arms: An
     assert np.mean(rewards(bench, config)[-3:]) > 0.95
 
 
-def test_a_run_that_is_complete_does_nothing_when_it_is_resumed(bench: Any, arms: Any) -> None:
-    config = bench.config()
-    bench.run(config, [arms()] * 4)
-    result = bench.run(config, [arms()] * 4)
-    assert (result.end, result.step) == ("complete", 2)
-    assert bench.training.calls == []
-
-
 def test_early_stopping_waits_for_a_better_reward(bench: Any, arms: Any) -> None:
     evaluation = Evaluation(every=Every(steps=1), patience=2)
     config = bench.config(evaluation=evaluation)

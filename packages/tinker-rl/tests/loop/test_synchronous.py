@@ -1,44 +1,15 @@
-"""Synchronous runs resume to the bit."""
+"""Synchronous sampling: all groups of a batch, with the newest weights."""
 
 from typing import Any
 
-import numpy as np
-import pytest
-
-from tinker_core import EngineError
-from tinker_train import read_checkpoints
+from tinker_rl import RolloutConfig
 
 
-def test_interrupted_and_resumed_equals_uninterrupted(
-    bench: Any, arms: Any, run_in_parts: Any
+def test_every_group_is_sampled_with_the_newest_weights_in_the_order_of_the_data(
+    bench: Any, arms: Any, stop_after: Any
 ) -> None:
-    groups = [arms(prompt=i % 5, pays=3, size=4) for i in range(20)]
-    whole = bench.config(run_dir=bench.folder / "whole", num_epochs=2)
-    bench.run(whole, groups, test=groups[:3])
-    expected = bench.training.model.logits.copy()
-    parts = bench.config(run_dir=bench.folder / "parts", num_epochs=2)
-    run_in_parts(parts, groups, [3, 1, 7])
-    without_test = [
-        {name: value for name, value in row.items() if not name.startswith("test/")}
-        for row in bench.metrics(whole)
-    ]
-    assert bench.metrics(parts) == [row for row in without_test if len(row) > 1]
-    np.testing.assert_array_equal(bench.training.model.logits, expected)
-
-
-def test_a_run_whose_last_steps_were_lost_tells_them_again(bench: Any, arms: Any) -> None:
-    groups = [arms(prompt=i % 5, pays=3, size=4) for i in range(10)]
-    whole = bench.config(run_dir=bench.folder / "whole")
-    bench.run(whole, groups)
-    killed = bench.config(run_dir=bench.folder / "killed")
-
-    async def fails(sequences: Any, groups_P: Any) -> Any:
-        if groups_P[0].sampler_step == 3:
-            raise EngineError("killed")
-        return sequences, {}
-
-    with pytest.raises(EngineError, match="killed"):
-        bench.run(killed, groups, transforms=[fails])
-    assert [r.step for r in read_checkpoints(killed.run_dir / "checkpoints.jsonl")] == [2]
-    bench.run(killed, groups)
-    assert bench.metrics(killed) == bench.metrics(whole)
+    trained = stop_after(1000)
+    config = bench.config(rollouts=RolloutConfig(max_concurrent_groups=2))
+    bench.run(config, [arms(prompt=i) for i in range(12)], per_batch=4, transforms=[trained])
+    assert trained.trained == list(range(12))
+    assert [row["staleness/max"] for row in bench.metrics(config)] == [0, 0, 0]

@@ -30,6 +30,8 @@ def test_where_no_group_has_a_difference_enough_remain_for_a_step(
         [group(1, 1), group(0, 0)], Advantage(), remove_constant=True, at_least=2
     )
     assert len(batch.sequences) == 2
+    one = training_batch([group(1, 1), group(0, 0)], Advantage(), remove_constant=True)
+    assert len(one.sequences) == 1
     assert not any(sequence.advantages.any() for sequence in batch.sequences)
 
 
@@ -44,9 +46,9 @@ def test_a_group_that_lost_all_episodes_is_counted(group: Callable[..., Any]) ->
 
 
 def test_a_batch_without_a_token_says_why(group: Callable[..., Any]) -> None:
-    lost = group(failures=(EpisodeFailure(problem="sandbox down"),))
-    with pytest.raises(AllEpisodesFailedError, match="2 groups; the first of 2 failures: sandbox"):
-        training_batch([lost, lost], Advantage())
+    first, second = (group(failures=(EpisodeFailure(problem=p),)) for p in ("down", "late"))
+    with pytest.raises(AllEpisodesFailedError, match="2 groups; the first of 2 failures: down"):
+        training_batch([first, second], Advantage())
     with pytest.raises(AllEpisodesFailedError, match="batch of 0 groups"):
         training_batch([], Advantage())
 

@@ -30,9 +30,7 @@ class TrainingBatch:
 
 
 def is_constant(group: TrajectoryGroup) -> bool:
-    """True if all episodes have the same reward up to rounding."""
-    if not len(group.trajectories):
-        return True
+    """True if all episodes of a group, at least one, have the same reward up to rounding."""
     return bool(np.ptp(group.rewards) <= _ROUNDING * np.abs(group.rewards).max())
 
 
