@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sample_requests import forward, prompt, sample, tokens_of
+from tiny_models import llama
 
+from tinker_local.model.load import load_model
 from tinker_local.sampling import batch_scheduler
 from tinker_local.sampling.continuous_batching import Sampler
 
@@ -68,8 +70,32 @@ def test_chunked_prefill_and_few_running_sequences_change_nothing(base, run, mon
         assert np.array_equal(ours.topk_prompt.ids, expected.topk_prompt.ids)
 
 
-def test_preemption_in_a_full_cache_changes_nothing(base, run):
+def test_waiting_for_room_in_a_full_cache_changes_nothing(base, run):
     requests = [(sample(10 + i, i, max_tokens=80), None) for i in range(6)]
     usual = run(Sampler(base), requests)
     tight = Sampler(base, cache_bytes=3 * 64 * 2 * 2 * 2 * 8 * 4)
     assert [tokens_of(r) for r in run(tight, requests)] == [tokens_of(r) for r in usual]
+
+
+def test_a_preempted_sequence_is_recomputed_and_gives_the_same_sample(save_model, run):
+    base = load_model(save_model(llama(max_position_embeddings=512)), name="long")
+    requests = [
+        (sample(60, i, max_tokens=150, num_samples=2, prompt_logprobs=True), None) for i in range(2)
+    ]
+    usual = run(Sampler(base), requests)
+    bytes_per_token = 2 * 2 * 2 * 8 * 4
+    # All four sequences start with room for 128 tokens, and only two can grow beyond that.
+    tight = Sampler(base, cache_bytes=4 * 128 * bytes_per_token)
+    groups = [tight.add(request, None) for request, _ in requests]
+    running, waiting, outcomes = [], [], {}
+    while not tight.is_idle:
+        outcomes.update(dict(tight.step()))
+        running.append(len(tight._scheduler.running))
+        waiting.append(len(tight._scheduler.waiting))
+    assert 4 in running
+    assert 2 in waiting[running.index(4) :], "two were preempted"
+    for group, expected in zip(groups, usual, strict=True):
+        assert tokens_of(outcomes[group]) == tokens_of(expected)
+        np.testing.assert_allclose(
+            outcomes[group].prompt_logprobs, expected.prompt_logprobs, atol=1e-5
+        )
