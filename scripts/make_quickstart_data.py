@@ -79,7 +79,7 @@ Row = dict[str, list[dict[str, str]]]
 
 
 def say_order(item: str, quantity: int, source: random.Random) -> str:
-    """How many of what, as a customer writes it: "an egg wrap", "three egg wraps"."""
+    """A quantity and an item as a customer writes them: "an egg wrap", "three egg wraps"."""
     if quantity == 1:
         return source.choice(["one", "an" if item[0] in "aeiou" else "a"]) + f" {item}"
     plural = item + ("es" if item.endswith(("ch", "sh", "s")) else "s")

@@ -133,7 +133,7 @@ class EchoSampler:
 
 @define(eq=False)
 class EchoBackend:
-    """Notes the order of everything in `events`."""
+    """Records the order of all calls in `events`."""
 
     events: list[str] = field(factory=list)
     trainers: list[EchoTrainer] = field(factory=list)

@@ -19,7 +19,7 @@ from tinker_local import child_process
 
 
 def is_alive(process_id: int) -> bool:
-    """Whether a process runs; one that ended and is not buried yet does not."""
+    """A process runs. One that has ended and is a zombie does not."""
     try:
         state = Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except FileNotFoundError:

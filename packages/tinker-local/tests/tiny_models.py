@@ -31,7 +31,7 @@ SaveModel = Callable[..., Path]
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
-    """The models are too small for more."""
+    """The models are too small for more threads."""
     torch.set_num_threads(1)
     logging.disable_progress_bar()
 
@@ -97,13 +97,13 @@ def folder(save_model: SaveModel) -> Path:
 
 @pytest.fixture
 def untied(save_model: SaveModel) -> BaseModel:
-    """A model of a test's own, to be broken; its unembedding is not its embedding."""
+    """A model that one test may break. Its unembedding is not its embedding."""
     return load_model(save_model(llama(tie_word_embeddings=False)), name="untied")
 
 
 @pytest.fixture(scope="session")
 def base(folder: Path) -> BaseModel:
-    """It, loaded."""
+    """The loaded model."""
     return load_model(folder, name="tiny")
 
 
@@ -185,7 +185,7 @@ def trained(base: BaseModel) -> Callable[..., Trainer]:
 
 @pytest.fixture
 def accumulated() -> Callable[..., dict[str, NDArray[np.float32]]]:
-    """The gradient that a trainer has accumulated, by name; it takes the step.
+    """The accumulated gradient of a trainer, by name, read off a step that the trainer takes.
 
     Where eps is as large as the learning rate and both dwarf the gradient, AdamW's first step
     subtracts the gradient itself.
@@ -202,7 +202,7 @@ def accumulated() -> Callable[..., dict[str, NDArray[np.float32]]]:
 
 @pytest.fixture
 def run() -> Callable[..., list[Any]]:
-    """Serve requests together; their results in order."""
+    """Serve requests in one batch; their results, in order."""
 
     def serve(sampler: Sampler, requests: Sequence[tuple[Any, Any]]) -> list[Any]:
         groups = [sampler.add(request, adapter) for request, adapter in requests]

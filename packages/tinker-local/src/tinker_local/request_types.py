@@ -21,7 +21,7 @@ LORA_ALPHA = 32
 
 @frozen(kw_only=True)
 class LoraSpec:
-    """Which linear layers of a model get an adapter, and of which rank."""
+    """The linear layers of a model that get an adapter, and its rank."""
 
     rank: int = field(default=32, validator=validators.ge(1))
     seed: int | None = None
@@ -50,8 +50,8 @@ class Datum:
     tokens: NDArray[np.int64]
     """Shape (N,)."""
     inputs: dict[str, NDArray[np.generic]]
-    """By name (`target_tokens`, `weights`, `logprobs`, `advantages`, ...), shape (N,) or (N, K);
-    sparse tensors are dense here."""
+    """`target_tokens`, `weights`, `logprobs`, `advantages` and others, of shape (N,) or (N, K).
+    Sparse tensors are dense here."""
 
 
 @frozen(kw_only=True, eq=False)

@@ -1,4 +1,4 @@
-"""Who is admitted: keys, tokens, web pages."""
+"""Keys, tokens, and requests of web pages."""
 
 from __future__ import annotations
 

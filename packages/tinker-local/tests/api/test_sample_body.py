@@ -17,7 +17,7 @@ def decode(body):
 
 
 def sample_body(params=None, **fields):
-    """What the SDK sends for a sample of a three-token prompt."""
+    """The SDK's body for a sample of a three-token prompt."""
     request = SampleRequest(
         sampling_session_id="s",
         seq_id=0,

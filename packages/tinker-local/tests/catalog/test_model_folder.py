@@ -1,4 +1,4 @@
-"""What a folder must hold to be a model, and what its card says."""
+"""The files that make a folder a model, and the licence in its card."""
 
 from __future__ import annotations
 

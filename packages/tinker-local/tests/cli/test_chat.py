@@ -37,7 +37,7 @@ def run(engine, typed, *arguments, model=TINY):
 
 
 def hear_ctrl_c() -> None:
-    """A test run that a script put in the background ignores it, and so would its children."""
+    """A test run in the background ignores SIGINT, and its children would inherit that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

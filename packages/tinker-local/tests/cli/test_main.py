@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ COMMAND = [sys.executable, "-m", "tinker_local"]
 
 
 def refused(*arguments):
-    """What a command that fails says; it says it in one line."""
+    """The one line that a failing command prints."""
     done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True)
     assert done.returncode == 1, done
     assert done.stdout == ""
@@ -43,6 +44,7 @@ def test_a_port_in_use_is_one_clear_line(tmp_path):
         (["--session-timeout", "1"], "at least 30"),
         (["--model", "no-such/model"], "no-such/model"),
         (["--device", "cuda:99"], "--device cuda:99 cannot be used"),
+        (["--loss", "nowhere:Loss"], "invalid loss 'nowhere:Loss'"),
     ],
 )
 def test_a_wrong_option_is_one_clear_line(tmp_path, arguments, complaint):
@@ -81,3 +83,8 @@ def test_pull_says_where_a_model_lies_and_models_lists_it(tmp_path):
     assert os.path.isfile(os.path.join(said("pull", "local/tiny").strip(), "config.json"))
     assert "local/tiny" in said("models")
     assert "no-such/model" in refused("pull", "no-such/model")
+
+
+def test_the_version_is_that_of_the_package():
+    done = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"tinker-local {importlib.metadata.version('tinker-local')}"

@@ -1,6 +1,6 @@
 """No request, however malformed, gets a 5xx or stops the server.
 
-A few hundred cases here; `TINKER_LOCAL_FUZZ` in the environment says how many for each route.
+A few hundred cases by default; `TINKER_LOCAL_FUZZ` sets the number for each kind of route.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ PLACES = ["SESSION", "MODEL", "SAMPLER", "..", "a/b", "%2e%2e", "a\0", "weights"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory) -> Iterator[tuple[TestClient, dict[str, str]]]:
-    """A server with a session, a model and a sampler, whose names the cases may use."""
+    """A server with a session, a model and a sampler, whose ids the cases use."""
     service = make_service(Settings(home=tmp_path_factory.mktemp("fuzz")), EchoBackend())
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -113,7 +113,7 @@ bodies = st.dictionaries(st.sampled_from(NAMES), values, max_size=12)
 
 
 def place(names, value):
-    """The value with the real names of this server put in."""
+    """The value with the ids of this server in place of their placeholders."""
     if isinstance(value, dict):
         return {key: place(names, item) for key, item in value.items()}
     if isinstance(value, list):
@@ -122,7 +122,7 @@ def place(names, value):
 
 
 def check(http, answer):
-    """An answer that is no failure of the server, nor is what becomes of it."""
+    """The reply is no failure of the server, and neither is its outcome."""
     assert answer.status_code < 500, answer.text
     if answer.status_code >= 400:
         assert answer.json(), "the SDK takes an empty 400 for a proxy's fault"

@@ -20,7 +20,7 @@ from tinker_local import catalog
 TINY = "local/tiny"
 TOKENS, TARGETS = [5, 6, 7, 8], [6, 7, 8, 9]
 LOGPROBS: dict[str, np.ndarray] = {}
-"""Of the targets, as the engine computed them, by training run."""
+"""The logprobs of the targets that the engine computed, by training run."""
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ def test_a_wrong_key_is_refused(engine):
 
 @pytest.fixture
 def command(engine, tmp_path, monkeypatch):
-    """The SDK's command line, run in this process; what it prints as JSON."""
+    """Run the SDK's command line in this process; the JSON that it prints."""
     monkeypatch.setenv("TINKER_BASE_URL", engine.base_url)
     monkeypatch.setenv("TINKER_API_KEY", engine.api_key)
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -28,7 +28,7 @@ def model(client):
 
 
 def teach(model, steps=15):
-    """Train so much that greedy continuations change."""
+    """Train until greedy samples change."""
     tokens = [5, 6, 7, 8, 90, 91, 92, 93, 94]
     datum = types.Datum(
         model_input=types.ModelInput.from_ints(tokens[:-1]),
@@ -39,7 +39,7 @@ def teach(model, steps=15):
         model.optim_step(types.AdamParams(learning_rate=1e-2)).result()
 
 
-def continuation(sampler):
+def greedy_sample(sampler):
     return sampler.sample(PROMPT, 1, GREEDY).result().sequences[0].tokens
 
 
@@ -89,19 +89,19 @@ def test_every_prompt_option_is_answered_in_its_shape(sampler):
 
 def test_new_weights_are_sampled_and_old_samplers_keep_theirs(model, sampler):
     before = model.save_weights_and_get_sampling_client().result()
-    untrained = continuation(before)
-    assert untrained == continuation(sampler), "a fresh LoRA changes nothing"
+    untrained = greedy_sample(before)
+    assert untrained == greedy_sample(sampler), "a fresh LoRA changes nothing"
     teach(model)
     after = model.save_weights_and_get_sampling_client().result()
-    assert continuation(after)[0] == 90
-    assert continuation(before) == untrained
+    assert greedy_sample(after)[0] == 90
+    assert greedy_sample(before) == untrained
 
 
 def test_an_inflight_sampler_follows_the_training(model):
     following = model.save_weights_and_get_sampling_client(kind="inflight").result()
     teach(model)
     model.save_weights_and_get_sampling_client(kind="inflight").result()
-    assert continuation(following)[0] == 90
+    assert greedy_sample(following)[0] == 90
 
 
 def test_named_weights_are_sampled_by_their_path(model, client):
@@ -109,9 +109,9 @@ def test_named_weights_are_sampled_by_their_path(model, client):
     saved = model.save_weights_for_sampler("taught").result()
     by_path = client.create_sampling_client(model_path=saved.path).result()
     assert by_path.get_base_model() == TINY
-    assert continuation(by_path)[0] == 90
+    assert greedy_sample(by_path)[0] == 90
     again = model.create_sampling_client(saved.path).result()
-    assert continuation(again) == continuation(by_path)
+    assert greedy_sample(again) == greedy_sample(by_path)
 
 
 def test_many_requests_at_once_are_all_answered(sampler):
@@ -132,7 +132,7 @@ def test_a_cancelled_sample_ends_and_the_others_go_on(sampler):
             await given_up.result_async(timeout=0.2)
 
     asyncio.run(impatient())
-    assert len(continuation(sampler)) == 6
+    assert len(greedy_sample(sampler)) == 6
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def test_a_sampler_of_an_unknown_model_or_checkpoint_is_refused_at_once(client):
 
 
 def test_a_sampler_works_in_another_process_and_as_a_copy(sampler):
-    expected = continuation(sampler)
+    expected = greedy_sample(sampler)
     copy = pickle.loads(pickle.dumps(sampler))
-    assert continuation(copy) == expected
+    assert greedy_sample(copy) == expected
     program = (
         "import os, pickle, sys; from tinker import types\n"
         "sampler = pickle.load(sys.stdin.buffer)\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 import tinker
 import torch
 from tinker import types
+
+from tinker_local import start_engine
 
 TINY = "local/tiny"
 ADAM = types.AdamParams(learning_rate=1e-2)
@@ -26,6 +29,23 @@ def datum(length=6, start=5):
 
 
 DATA = [datum(6), datum(9, 20), datum(3, 40)]
+OWN_LOSS = """
+from attrs import frozen
+from tinker_local.training.losses import Loss
+
+
+@frozen(kw_only=True)
+class Scaled(Loss):
+    name = "scaled"
+    inputs = ("weights",)
+    factor: float = 1.0
+
+    def token_losses(self, lp, inputs):
+        return -self.factor * (inputs["weights"] * lp).sum(-1)
+
+    def trains(self, inputs):
+        return (inputs["weights"] != 0).any(-1)
+"""
 
 
 def train(client, steps):
@@ -219,3 +239,21 @@ def test_another_optimizer_is_refused_by_name(client):
     optimizer = types.DimuonOptimizerConfig()
     with pytest.raises(tinker.RequestFailedError, match="dimuon"):
         client.create_lora_training_client(base_model=TINY, optimizer=optimizer).result()
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_a_loss_of_the_user_is_served_by_its_name(tmp_path, monkeypatch, by_variable):
+    (tmp_path / "own_losses.py").write_text(OWN_LOSS)
+    monkeypatch.chdir(tmp_path)
+    losses = [] if by_variable else ["own_losses:Scaled"]
+    if by_variable:
+        monkeypatch.setenv("TINKER_LOCAL_LOSS", "own_losses:Scaled")
+    with (
+        start_engine(home=tmp_path / "home", losses=losses) as engine,
+        tinker.ServiceClient(base_url=engine.base_url, api_key=engine.api_key) as client,
+    ):
+        model = client.create_lora_training_client(base_model=TINY, rank=4, seed=1).result()
+        own = model.forward(DATA, "scaled", {"factor": 3.0}).result().metrics["loss:sum"]
+        built_in = model.forward(DATA, "cross_entropy").result().metrics["loss:sum"]
+    gc.collect()  # here, where the warnings about the SDK's sockets are ignored
+    assert own == pytest.approx(3 * built_in, rel=1e-5)

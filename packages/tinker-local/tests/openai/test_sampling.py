@@ -43,7 +43,7 @@ def send(port: int, **fields) -> socket.socket:
 
 
 def receive(connection: socket.socket, last: bytes) -> bytes:
-    """What the server sends, up to this and a bit more."""
+    """The bytes that the server sends, at least up to `last`."""
     received = b""
     while last not in received:
         more = connection.recv(1 << 16)

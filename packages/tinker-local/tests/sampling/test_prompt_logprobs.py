@@ -1,4 +1,4 @@
-"""What a request asks about its prompt, against plain transformers."""
+"""Logprobs of prompts against plain transformers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a sample ends."""
+"""The end of a sample: stop tokens and stop strings."""
 
 from __future__ import annotations
 

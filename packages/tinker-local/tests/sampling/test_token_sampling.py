@@ -13,7 +13,7 @@ DRAWS = 4000
 
 
 def expected(logits: np.ndarray, params: TokenSamplingParams) -> np.ndarray:
-    """Temperature, then the k likeliest, then the nucleus of the rest."""
+    """Temperature, then top-k, then top-p of the rest."""
     p = np.exp(logits / params.temperature)
     p /= p.sum()
     order = np.argsort(-p, kind="stable")

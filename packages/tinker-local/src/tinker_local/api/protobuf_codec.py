@@ -26,7 +26,7 @@ ITEM_TYPES: dict[int, str] = {
 }
 STOP_REASONS = {"stop": wire_pb2.STOP_REASON_STOP, "length": wire_pb2.STOP_REASON_LENGTH}
 MAX_TENSOR_ELEMENTS = 1 << 26
-"""Of a dense tensor (256 MiB in float32), so that a few bytes of CSR cannot claim all memory."""
+"""The limit of a dense tensor, so that a few bytes of CSR cannot claim all memory."""
 
 
 @frozen(kw_only=True, eq=False)

@@ -34,7 +34,7 @@ class AvailableModel:
     """The bytes of its files."""
     parameters: int
     licence: str | None
-    """From its model card; None where it has none."""
+    """The licence in its model card; None where it has none."""
     source: str
 
 

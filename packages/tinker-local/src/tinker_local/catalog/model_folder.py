@@ -1,4 +1,4 @@
-"""What a model's folder holds: its weights, their size, its licence."""
+"""The files of a model's folder: weights, their size, the licence."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class WheelModel:
     distribution: str
     version: str
     sha256: str
-    """Of the GGUF file."""
+    """The digest of the GGUF file."""
 
     @property
     def requirement(self) -> str:

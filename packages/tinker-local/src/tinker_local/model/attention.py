@@ -30,7 +30,7 @@ class NotRaggedError(Exception):
 
 @frozen(eq=False)
 class AttentionInputs:
-    """What one layer attends with: T tokens, H query heads, Hkv key and value heads, width D."""
+    """The inputs of one layer's attention: T tokens, H heads, Hkv key and value heads, width D."""
 
     layer: int
     query: Tensor

@@ -163,7 +163,7 @@ class BaseModel:
 
 
 def _checkpoint_contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    """For the forward pass and for its repetition, which needs the same attention and adapters."""
+    """The contexts of a forward pass and of its repetition, which needs the same attention."""
     return nullcontext(), _same_pass(active_attention(), active_segments())
 
 

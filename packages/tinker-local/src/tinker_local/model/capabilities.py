@@ -1,4 +1,4 @@
-"""What an architecture can do, found out by computing and not from a list of names.
+"""The capabilities of an architecture, found out by computing and not from a list of names.
 
 `probe` runs a few tokens of every kind of forward pass and compares them with plain transformers.
 """
@@ -31,7 +31,7 @@ _UNSUPPORTED = (
     RuntimeError,
     IndexError,
 )
-"""What architectures raise that cannot run a ragged row."""
+"""The errors of architectures that cannot run a ragged row."""
 
 
 @torch.no_grad()

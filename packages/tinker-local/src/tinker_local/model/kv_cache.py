@@ -63,7 +63,7 @@ class KVCache:
         target.filled = tokens
 
     def missing(self, slot: Slot | None, tokens: int) -> int:
-        """How many more tokens `grow`, or `allocate` when there is no slot, would allocate."""
+        """The tokens that `grow`, or `allocate` when there is no slot, would add."""
         held = 0 if slot is None else slot.pool.capacity
         return max(0, _capacity(tokens) - held)
 

@@ -31,7 +31,7 @@ class ChatTokenizer:
     """A model's tokenizer. Encoding and decoding may run in different threads."""
 
     name: str
-    """Of the model."""
+    """The name of the model."""
     tokenizer: Any = field(repr=False)
     control: Mapping[str, int]
     """The control tokens (special tokens) by their text."""

@@ -71,7 +71,7 @@ class Job:
 
 @frozen(kw_only=True)
 class ReplyFormat:
-    """How a kind of completion is written in JSON."""
+    """The JSON of one kind of completion."""
 
     id_prefix: str
     object: str

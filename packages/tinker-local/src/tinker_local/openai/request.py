@@ -106,7 +106,7 @@ class _CompletionBody(_Common, frozen=True, kw_only=True):
 
 @frozen(kw_only=True)
 class Options:
-    """How to reply, whatever the prompt."""
+    """The options that chat and text completions share."""
 
     model: str
     """The name of a base model, or the path of a checkpoint."""

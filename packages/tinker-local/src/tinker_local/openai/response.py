@@ -16,15 +16,15 @@ from tinker_local.request_types import SampledToken, SampleResult, StopReason, T
 from tinker_local.sampling.stop_strings import TextBeforeStop
 
 _MIN_LOGPROB = -9999.0
-"""For minus infinity, which JSON cannot hold."""
+"""Stands for minus infinity, which JSON cannot hold."""
 
 
 @frozen(kw_only=True)
 class Delta:
-    """What is new in a choice: released text, and the tokens since the last delta."""
+    """The new part of a choice: released text, and the tokens since the last delta."""
 
     index: int
-    """Of the choice."""
+    """The index of the choice."""
     offset: int
     """Characters of the choice before this text."""
     text: str

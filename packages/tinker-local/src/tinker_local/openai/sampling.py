@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @frozen(kw_only=True, eq=False)
 class ServedModel:
-    """What a request samples from: a base model or a checkpoint, and its tokenizer."""
+    """A base model or a checkpoint to sample from, and its tokenizer."""
 
     sampler_id: str
     source: SamplerSource

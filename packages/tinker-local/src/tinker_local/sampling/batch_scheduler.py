@@ -1,4 +1,4 @@
-"""The batch scheduler: which tokens of which sequences the next forward pass computes.
+"""The batch scheduler: it chooses the tokens of the next forward pass.
 
 A running sequence has uncached tokens: its whole prompt at first, one token from then on. Each
 batch takes one token of every decoding sequence and, beside them, prompt tokens up to a budget
@@ -42,7 +42,7 @@ class ScheduledChunk:
 
 @frozen(eq=False)
 class _Prefix:
-    """What the prefix cache has for a new sequence."""
+    """The match of a new sequence in the prefix cache."""
 
     source: Sequence | None = None
     """The running sequence that shares the longest cached prefix."""
@@ -106,7 +106,7 @@ class BatchScheduler:
         return batch
 
     def _chunk_sizes(self) -> dict[Sequence, int]:
-        """How many tokens of each running sequence to compute: one, or a chunk of its prompt."""
+        """The tokens of each running sequence to compute: one, or a chunk of its prompt."""
         budget = PREFILL_TOKENS
         counts = {}
         for sequence in self.running:
@@ -192,7 +192,7 @@ def _initial_capacity(sequence: Sequence) -> int:
 
 
 def _place(sequence: Sequence) -> tuple[int, int]:
-    """Where its slot lies, so that a decode batch reads a pool in order."""
+    """The sort key by which a decode batch reads a pool in order."""
     slot = sequence.slot
     return (slot.pool.capacity, slot.index) if hasattr(slot, "pool") else (0, 0)
 

@@ -1,4 +1,4 @@
-"""What a sample request asks about its prompt: logprobs, top-k, targets, alternative tokens."""
+"""Logprobs of a prompt, and its top-k, target and alternative tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stop strings: where a sample ends because of one, and its text up to there."""
+"""Stop strings: finding the token that completes one, and cutting the text before it."""
 
 from __future__ import annotations
 
@@ -67,6 +67,6 @@ class TextBeforeStop:
 
 
 def _overlap(text: str, string: str) -> int:
-    """How many characters at the end of the text begin the stop string."""
+    """The number of characters at the end of the text that begin the stop string."""
     longest = min(len(text), len(string) - 1)
     return next((n for n in range(longest, 0, -1) if text.endswith(string[:n])), 0)

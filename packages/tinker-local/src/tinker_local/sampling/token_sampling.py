@@ -14,7 +14,7 @@ _CANDIDATES = 512
 
 @frozen(kw_only=True)
 class TokenSamplingParams:
-    """How one sequence draws its tokens."""
+    """The parameters by which one sequence draws its tokens."""
 
     temperature: float = 1.0
     """0: greedy."""

@@ -20,9 +20,9 @@ from tinker_local.errors import RequestError
 logger = logging.getLogger(__name__)
 
 KEEP_UNREAD_S = 3600.0
-"""How long an outcome is kept for a client that never asks for it."""
+"""The time that an outcome is kept for a client that never asks for it."""
 KEEP_READ_S = 60.0
-"""How long an outcome is kept after it was read; a client that lost the reply asks again."""
+"""The time that an outcome is kept after it was read: a client that lost the reply asks again."""
 
 Outcome = bytes | dict[str, Any] | RequestError
 """Protobuf, JSON, or the error."""

@@ -1,4 +1,4 @@
-"""What is in memory: base models, LoRA adapters in training, and adapters to sample with.
+"""Models in memory: base models, LoRA adapters in training, and adapters to sample with.
 
 Only the worker thread may use it.
 """
@@ -53,7 +53,7 @@ class Run:
 
 @frozen(kw_only=True)
 class SamplerSource:
-    """Where the weights of a sampler come from; without the options, from the base model alone."""
+    """The source of a sampler's weights; without the options, the base model alone."""
 
     model: ModelLocation
     path: CheckpointPath | None = None

@@ -36,7 +36,7 @@ T = TypeVar("T")
 UPKEEP_S = 5.0
 DISK_UPKEEP_S = 60.0
 STOP_S = 1.0
-"""How long a shutdown waits for the work in progress. Files are written whole or not at all."""
+"""The time that a shutdown waits for work in progress. Files are written whole or not at all."""
 MAX_IDLE_UNOWNED = 4
 """Samplers without a session and without requests that keep their weights."""
 

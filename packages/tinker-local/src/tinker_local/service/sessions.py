@@ -45,9 +45,9 @@ class Session:
     last_seen: float
     created: datetime = field(factory=utc_now)
     ended: str | None = None
-    """Why it has ended; None while it lives."""
+    """The reason of its end; None while it lives."""
     reason: str | None = None
-    """The reason that the client gave: success, errored or interrupted."""
+    """The outcome that the client reported: success, errored or interrupted."""
     model_ids: list[str] = field(factory=list)
     sampler_ids: list[str] = field(factory=list)
     spans: deque[Span] = field(factory=lambda: deque(maxlen=MAX_SPANS))
@@ -76,7 +76,7 @@ class SamplerRecord:
     base_model: str
     model_path: str | None
     joined: int = 0
-    """How many clones of the client have joined."""
+    """The number of clones of the client that have joined."""
 
 
 @define(eq=False)

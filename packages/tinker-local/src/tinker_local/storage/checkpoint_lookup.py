@@ -1,4 +1,4 @@
-"""Where a checkpoint lies on this machine, for clients that read its files without an engine."""
+"""Finding the folder of a checkpoint, for clients that read its files without an engine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tinker_local.storage.checkpoint_store import CheckpointStore
 
 
 def checkpoint_folder(path: str, home: Path | None = None) -> Path | None:
-    """The folder of a `tinker://` path in the engine's home; None for one that is not there.
+    """The folder of a `tinker://` path in the engine's home; None where it has none.
 
     The entry point `tinker.checkpoints`. Importing this module imports no torch.
     """
@@ -19,6 +19,6 @@ def checkpoint_folder(path: str, home: Path | None = None) -> Path | None:
     try:
         checkpoint = parse_path(path)
         store.metadata(checkpoint)
-    except RequestError:  # another engine's path, expired, or not there
+    except RequestError:  # the path of another engine, an expired one, or a wrong one
         return None
     return store.folder(checkpoint)

@@ -37,7 +37,7 @@ ADAPTER, OPTIMIZER, CONFIG, METADATA = (
 
 @frozen(kw_only=True)
 class CheckpointMetadata:
-    """What a checkpoint says beside its tensors."""
+    """The content of `meta.json`."""
 
     base_model: str
     spec: LoraSpec
@@ -54,13 +54,13 @@ class CheckpointMetadata:
         return self.expires is not None and self.expires <= datetime.now(UTC)
 
     def to_json(self) -> bytes:
-        """The content of `meta.json`."""
+        """Write `meta.json`."""
         rows = attrs.asdict(self)
         return json.dumps(rows, default=datetime.isoformat, indent=1).encode()
 
     @classmethod
     def from_json(cls, raw: bytes) -> CheckpointMetadata:
-        """Read the content of `meta.json`."""
+        """Read `meta.json`."""
         rows = json.loads(raw)
         rows["spec"] = LoraSpec(**rows["spec"])
         for name in ("created", "expires"):

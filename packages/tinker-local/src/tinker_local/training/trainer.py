@@ -40,7 +40,7 @@ class Trainer:
         lora_adapter.initialise(self._adapter, spec.seed)
         self._optimizer = Optimizer(self._adapter.flat)
         self._gradient = torch.zeros_like(self._adapter.flat)
-        """Of the request in progress; added to the optimizer's when the request has succeeded."""
+        """The gradient of the request in progress; the optimizer gets it if that succeeds."""
         gradients = self._from_flat(self._gradient).pairs
         for path, pair in self._adapter.pairs.items():
             pair.a.requires_grad_().grad = gradients[path].a

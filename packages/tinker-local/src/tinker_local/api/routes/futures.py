@@ -12,7 +12,7 @@ from tinker_local.api.json_bodies import Body, Count, Text
 from tinker_local.errors import GoneError, NotFoundError, RequestError
 
 HOLD_S = 25.0
-"""How long a poll is held. The client gives up after 45 s, and polls again after each reply."""
+"""The time that a poll is held. A client gives up after 45 s, and polls again after each reply."""
 
 
 class _Retrieve(Body, frozen=True, kw_only=True):

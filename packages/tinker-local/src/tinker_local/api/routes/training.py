@@ -28,7 +28,7 @@ from tinker_local.service.sessions import ModelRecord, child_id, string_values
 
 
 class NewModel(Body, frozen=True, kw_only=True):
-    """What identifies a model to be created."""
+    """The fields that identify a model to be created."""
 
     session_id: Text
     model_seq_id: Count
@@ -40,7 +40,7 @@ class NewModel(Body, frozen=True, kw_only=True):
 
 
 class Operation(Body, frozen=True, kw_only=True):
-    """What identifies an operation of a model."""
+    """The fields that identify an operation of a model."""
 
     model_id: Text
     seq_id: Positive

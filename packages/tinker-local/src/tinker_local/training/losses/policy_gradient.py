@@ -1,4 +1,4 @@
-"""What the losses of sampled tokens share."""
+"""Base classes for losses of sampled tokens."""
 
 from __future__ import annotations
 
