@@ -99,3 +99,22 @@ def test_a_preempted_sequence_is_recomputed_and_gives_the_same_sample(save_model
         np.testing.assert_allclose(
             outcomes[group].prompt_logprobs, expected.prompt_logprobs, atol=1e-5
         )
+
+
+def test_a_batch_prefills_no_more_prompt_tokens_than_its_budget(base, monkeypatch):
+    monkeypatch.setattr(batch_scheduler, "PREFILL_TOKENS", 16)
+    sampler = Sampler(base)
+    rows = []
+    forward = sampler._cache.forward
+
+    def counting(tokens, chunks, segments):
+        rows.append(sum(chunk.count for chunk in chunks if chunk.count > 1))
+        return forward(tokens, chunks, segments)
+
+    sampler._cache.forward = counting
+    for seed in range(1, 5):
+        sampler.add(sample(20, seed, max_tokens=12), None)
+    while not sampler.is_idle:
+        sampler.step()
+    assert max(rows) == 16
+    assert sum(rows) >= 4 * 20 - 4, "a chunk of one token counts as decoding"
