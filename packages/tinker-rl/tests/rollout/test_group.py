@@ -101,6 +101,11 @@ def test_a_group_that_cannot_be_made_fails_by_the_same_policy(
     group = worlds.run_alone(builder, scripted(worlds.answer), on_failed_episode="drop")
     assert group.trajectories == ()
     assert "no sandbox" in group.failures[0].problem
+    assert group.retries == 0
+    again = worlds.run_alone(
+        builder, scripted(worlds.answer), on_failed_episode="retry", max_retries=2
+    )
+    assert (again.failures[0].attempts, again.retries) == (3, 2)
 
 
 def test_a_failing_engine_is_nobodys_environment(worlds: Any, scripted: Callable[..., Any]) -> None:

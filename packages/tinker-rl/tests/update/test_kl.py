@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinker_core import DataError
-from tinker_rl import estimate_entropy, estimate_kl, kl_advantages
+from tinker_rl import KL, estimate_entropy, estimate_kl, kl_advantages
 
 Q = np.array([0.5, 0.3, 0.2])
 P = np.array([0.4, 0.4, 0.2])
@@ -34,7 +34,7 @@ def test_entropy_is_the_mean_surprise() -> None:
 
 
 def test_no_token_is_no_divergence_and_no_crash() -> None:
-    assert estimate_kl([], []).k3 == 0.0
+    assert estimate_kl([], []) == KL(k1=0.0, k2=0.0, k3=0.0)
     assert estimate_entropy([]) == 0.0
 
 

@@ -19,7 +19,12 @@ from tinker_rl import (
     loss_datums,
     training_sequences,
 )
-from tinker_rl.update.training_sequence import add_to_advantages, model_input, with_logprobs
+from tinker_rl.update.training_sequence import (
+    add_to_advantages,
+    model_input,
+    num_tokens,
+    with_logprobs,
+)
 
 
 def test_a_growing_conversation_is_one_sequence(
@@ -88,6 +93,20 @@ def test_an_image_keeps_its_place_and_its_tokens(trajectory: Callable[..., Any])
     assert datum.model_input == seen(2, 3, 4)
     assert datum.loss_fn_inputs["target_tokens"].tolist() == [0, 0, 2, 3, 4, 5]
     assert datum.loss_fn_inputs["advantages"].tolist() == [0, 0, 0, 1, 0, 2]
+
+
+def test_images_at_both_ends_of_a_prompt_leave_no_empty_chunk(
+    trajectory: Callable[..., Any],
+) -> None:
+    """image | image | text 1 | image -> sampled 3."""
+    text = tinker.EncodedTextChunk(tokens=[1])
+    seen = tinker.ModelInput(chunks=[picture(b"a"), picture(b"b"), text, picture(b"c")])
+    action = Action(tokens=[3], logprobs=[-1.0])
+    turn = Transition(observation=seen, action=action)
+    (sequence,) = training_sequences(trajectory(turn), [1.0])
+    (datum,), _ = loss_datums(ImportanceSampling(), [sequence])
+    assert datum.model_input == seen
+    assert num_tokens([sequence]) == 7
 
 
 def test_another_image_begins_a_sequence(trajectory: Callable[..., Any]) -> None:

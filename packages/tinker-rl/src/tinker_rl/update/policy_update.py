@@ -3,7 +3,7 @@
 The groups of a batch arrive all at once, or in parts while others are still sampled. Gradients are
 submitted as groups arrive: a part is one micro-batch of an optimizer step, or a whole batch is
 divided into its optimizer steps. Nothing here waits for the engine, except for logprobs that the
-advantages need.
+advantages need. Sequences and datums are built in threads, beside the event loop.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tinker_rl.update.training_sequence import (
     with_logprobs,
 )
 from tinker_rl.update.update_config import UpdateConfig
+from tinker_rl.user_code import in_thread
 from tinker_train import Metrics, engine_errors
 
 
@@ -117,7 +118,8 @@ class PolicyUpdate:
         if self.parts > 1 and not _has_tokens(groups_P):
             return [[]]  # the rollout metrics count the dropped episodes
         steps = max(len(self.adam_params) // self.parts, 1)
-        batch = training_batch(
+        batch = await in_thread(
+            training_batch,
             groups_P,
             self.config.advantage,
             remove_constant=self.config.remove_constant_groups,
@@ -155,10 +157,10 @@ class PolicyUpdate:
         loss = self.config.loss
         if isinstance(loss, CustomLoss):
             logprobs_D = await self._trained_logprobs(sequences)
-            datums = custom_loss_datums(loss, sequences, logprobs_D, weight=weight)
+            datums = await in_thread(custom_loss_datums, loss, sequences, logprobs_D, weight=weight)
             settings = None
         else:
-            datums, settings = loss_datums(loss, sequences, weight=weight)
+            datums, settings = await in_thread(loss_datums, loss, sequences, weight=weight)
         outputs = self.training.forward_backward(datums, loss.name, settings)
         return MicroBatch(sequences=sequences, outputs=outputs)
 
