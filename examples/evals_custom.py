@@ -21,18 +21,18 @@ from attrs import evolve, frozen
 
 from tinker_core import PostTrainingError
 from tinker_evals import (
-    Compared,
+    TaskComparison,
     Item,
     JsonlFile,
     Model,
     Task,
-    compare_sides,
+    compare_task_runs,
     graders,
     held_out,
     open_model,
-    read_side,
+    read_task_run,
     run_task,
-    write_report,
+    write_eval_report,
 )
 from tinker_evals.tasks.task import Row
 from tinker_train import Engine, Lora, connect, create_training_client, submit_step
@@ -100,17 +100,17 @@ async def ask_both(engine: Engine, task: Task, arguments: Arguments) -> None:
         print(f"{name:7} {result.summary.headline}")
 
 
-def main(arguments: Arguments) -> Compared:
+def main(arguments: Arguments) -> TaskComparison:
     """Ask both models, and compare."""
     task = make_task(arguments.out)
     with connect() as engine:
         asyncio.run(ask_both(engine, task, arguments))
     runs = [arguments.out / name for name in ("before", "after")]
-    compared = compare_sides(*(read_side(run / task.name) for run in runs))
+    compared = compare_task_runs(*(read_task_run(run / task.name) for run in runs))
     comparison = compared.comparison
     print(f"difference {comparison.difference}, p = {comparison.p_value:.2g}")
     print(f"better on {comparison.better}, worse on {comparison.worse}")
-    print(f"to look at: {write_report(runs, arguments.out / 'report.html')}")
+    print(f"to look at: {write_eval_report(runs, arguments.out / 'report.html')}")
     return compared
 
 

@@ -26,15 +26,15 @@ from tinker import types
 from tinker_core import Comparison, PostTrainingError
 from tinker_data import Batching, ConversationFile
 from tinker_evals import (
-    Compared,
+    TaskComparison,
     Item,
     JsonlFile,
     Model,
-    compare_sides,
+    compare_task_runs,
     open_model,
-    read_side,
+    read_task_run,
     run_task,
-    write_report,
+    write_eval_report,
 )
 from tinker_evals.graders.judge import comparison_prompt
 from tinker_evals.model.model import SamplingClient
@@ -180,16 +180,16 @@ async def fight(engine: Engine, arguments: Arguments) -> None:
             print(f"{name:7} {score:13} {estimate}")
 
 
-def main(arguments: Arguments) -> Compared:
+def main(arguments: Arguments) -> TaskComparison:
     """Everything, and where judge and rule disagree."""
     write_data(arguments.out)
     with connect() as engine:
         asyncio.run(fight(engine, arguments))
     runs = [arguments.out / name for name in ("rule", "judged")]
-    compared = compare_sides(*map(read_side, runs))
+    compared = compare_task_runs(*map(read_task_run, runs))
     n, found = compared.comparison.difference.n, compared.changed
     print(f"the judge decides {n - len(found)} of {n} duels as the rule does")
-    print(f"to look at: {write_report(runs, arguments.out / 'report.html')}")
+    print(f"to look at: {write_eval_report(runs, arguments.out / 'report.html')}")
     return compared
 
 

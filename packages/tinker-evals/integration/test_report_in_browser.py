@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tinker_evals import Model, Sampling, Settings, run_task, write_report
+from tinker_evals import Model, Sampling, Settings, run_task, write_eval_report
 from tinker_evals.tasks import TASKS
 
 pytestmark = pytest.mark.skipif(
@@ -34,7 +34,7 @@ def page(tmp_path: Path, saying: Callable[..., Model]) -> Path:
         model = saying(*["<think>\nhm\n</think>\n\n" + line] * 20)
         settings = Settings(limit=20, concurrency=1, sampling=Sampling(max_tokens=200))
         asyncio.run(run_task(TASKS["sums"], model, settings, folder=tmp_path / name / "sums"))
-    return write_report([tmp_path / "a", tmp_path / "b"], tmp_path / "page.html")
+    return write_eval_report([tmp_path / "a", tmp_path / "b"], tmp_path / "page.html")
 
 
 def test_scores_replies_and_the_comparison_are_shown(page: Path) -> None:
@@ -67,10 +67,10 @@ def test_a_task_that_nobody_answered_is_said_so_and_not_the_first_shown(
     settings = Settings(limit=1, concurrency=1)
     asyncio.run(run_task(TASKS["sums"], saying("3"), settings, folder=tmp_path / "run" / "sums"))
     silent.mkdir()
-    for name in ("setup.json", "result.json"):
+    for name in ("fingerprint.json", "result.json"):
         (silent / name).write_bytes((tmp_path / "run" / "sums" / name).read_bytes())
     (silent / "samples.jsonl").touch()
-    body = shown(write_report([tmp_path / "run"], tmp_path / "page.html")).split("<body>")[1]
+    body = shown(write_eval_report([tmp_path / "run"], tmp_path / "page.html")).split("<body>")[1]
     assert "no problem was answered" in body
     assert "1 of 1 problems" in body
 

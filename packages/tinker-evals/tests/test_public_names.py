@@ -6,13 +6,13 @@ import sys
 import tinker_evals
 
 PUBLIC = """
-CallGrader CodeGrader Compared Comparison DuelGrader Estimate Grade Grader GradingError HeldOut Hub
-InspectEvaluator InstructionGrader Item JsonlFile MessageGrader Model Package RankingTask
-RubricGrader Sample
-Sampling SamplingClientEvaluator SamplingNll Sandbox Settings Shipped Source Summary TASKS Tally
-Task TaskEvaluator TaskResult TextFormat TextGrader TrainingClientEvaluator TrainingNll
-compare_paired compare_sides evaluate get_task graders held_out load_items mean_estimate open_model
-pass_at_k read_side run_task share_estimate summarize write_report
+CallGrader CodeGrader DuelGrader Estimate Grade Grader GradingError HeldOut Hub InspectEvaluator
+InstructionGrader Item JsonlFile MessageGrader Model Package PairedComparison RankingTask Retry
+RowSource RubricGrader Sample Sampling SamplingClientEvaluator Sandbox Settings Shipped Summary
+TASKS Tally Task TaskComparison TaskEvaluator TaskResult TextFormat TextGrader
+TrainingClientEvaluator compare_paired compare_task_runs evaluate get_task graders held_out
+load_items mean_estimate open_model pass_at_k read_task_run run_task share_estimate summarize
+write_eval_report
 """
 
 

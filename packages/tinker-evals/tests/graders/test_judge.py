@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tinker_core import Comparison
-from tinker_evals import GradingError, Item, Model, Settings, run_task
+from tinker_evals import GradingError, Item, Model, Retry, Settings, run_task
 from tinker_evals.graders.judge import DuelGrader, RubricGrader, read_score, read_verdict
 from tinker_evals.tasks.open_questions import duel, judged
 
@@ -182,15 +182,13 @@ def test_open_questions_are_rated_and_fought_over(scripted: Make) -> None:
     )
     won = asyncio.run(run_task(task, scripted("[ours]")))
     assert won.summary.scores["win_rate"].value == 1.0
-    assert won.setup["grader"].startswith("duel with old, judged by wise")
+    assert won.fingerprint["grader"].startswith("duel with old, judged by wise")
 
 
 def test_a_judge_that_fails_at_times_leaves_those_problems_open(scripted: Make) -> None:
     judge = scripted(lambda text, n: "Hm." if "clock" in text else "Score: 10")
-
-    async def no_pause(seconds: float) -> None: ...
-
-    result = asyncio.run(run_task(judged(judge), scripted("Well."), Settings(), pause=no_pause))
+    settings = Settings(retry=Retry(backoff_s=0.0))
+    result = asyncio.run(run_task(judged(judge), scripted("Well."), settings))
     assert list(result.errored) == ["3"]
     assert result.summary.headline.n == 5
 

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from tinker_core import ConfigError, Message, ToolCall
-from tinker_evals import Item, Model, Sampling, Settings, Shipped, load_items, read_side, run_task
+from tinker_evals import (
+    Item,
+    Model,
+    Sampling,
+    Settings,
+    Shipped,
+    load_items,
+    read_task_run,
+    run_task,
+)
 from tinker_evals.graders.grade import Grade
 from tinker_evals.graders.tool_calls import CallGrader, written_calls
 from tinker_evals.run.prompts import Prompter
@@ -96,7 +105,7 @@ def test_a_run_offers_the_tools_and_keeps_the_calls(
     prompts = model.client.asked  # type: ignore[attr-defined]
     assert "route_length" in prompts[0]
     assert "You are a helpful assistant." in prompts[4]  # an earlier message of the row
-    assert read_side(tmp_path).samples[0].reply == f"route_length({json.dumps(ROUTE)})"
+    assert read_task_run(tmp_path).samples[0].reply == f"route_length({json.dumps(ROUTE)})"
 
 
 def test_text_that_is_continued_has_no_tools(scripted: Callable[..., Model]) -> None:

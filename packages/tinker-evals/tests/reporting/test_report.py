@@ -11,7 +11,7 @@ import pytest
 
 from tinker_core import RunDirectoryError
 from tinker_evals import Model, Settings, Shipped, run_task
-from tinker_evals.reporting.report import write_report
+from tinker_evals.reporting.report import write_eval_report
 from tinker_evals.tasks import TASKS
 
 Make = Callable[..., Model]
@@ -32,7 +32,7 @@ def run(folder: Path, model: Model, task: str = "sums", limit: int | None = None
 def test_a_page_holds_scores_and_replies(tmp_path: Path, scripted: Make) -> None:
     run(tmp_path / "a", scripted("9", name="nine"))
     run(tmp_path / "a", scripted("True"), task="bbh")
-    data = data_of(write_report([tmp_path / "a"], tmp_path / "out" / "report.html"))
+    data = data_of(write_eval_report([tmp_path / "a"], tmp_path / "out" / "report.html"))
     tasks = {task["name"]: task for task in data["tasks"]}
     assert set(tasks) == {"sums", "bbh"}
     (side,) = tasks["sums"]["runs"]
@@ -46,7 +46,8 @@ def test_a_page_holds_scores_and_replies(tmp_path: Path, scripted: Make) -> None
 def test_two_runs_stand_side_by_side(tmp_path: Path, scripted: Make) -> None:
     run(tmp_path / "a", scripted("3"))
     run(tmp_path / "b", scripted("9"), limit=40)
-    (task,) = data_of(write_report([tmp_path / "a", tmp_path / "b"], tmp_path / "r.html"))["tasks"]
+    page = write_eval_report([tmp_path / "a", tmp_path / "b"], tmp_path / "r.html")
+    (task,) = data_of(page)["tasks"]
     assert task["comparison"]["unpaired"] == 60
     assert [len(item["replies"]) for item in task["items"]] == [2] * 100
     assert sum(not item["replies"][1] for item in task["items"]) == 60
@@ -54,7 +55,7 @@ def test_two_runs_stand_side_by_side(tmp_path: Path, scripted: Make) -> None:
 
 def test_no_reply_becomes_markup(tmp_path: Path, scripted: Make) -> None:
     run(tmp_path, scripted("</script><script>alert(1)</script><img src=x onerror=alert(1)>"))
-    page = write_report([tmp_path], tmp_path / "r.html")
+    page = write_eval_report([tmp_path], tmp_path / "r.html")
     text = page.read_text(encoding="utf-8")
     assert text.count("<script") == 2
     assert "<img" not in text
@@ -64,23 +65,23 @@ def test_no_reply_becomes_markup(tmp_path: Path, scripted: Make) -> None:
 
 def test_a_page_needs_nothing_from_elsewhere(tmp_path: Path, scripted: Make) -> None:
     run(tmp_path, scripted("3"))
-    text = write_report([tmp_path], tmp_path / "r.html").read_text(encoding="utf-8")
+    text = write_eval_report([tmp_path], tmp_path / "r.html").read_text(encoding="utf-8")
     assert not re.search(r"(?:src|href)\s*=|@import|url\(|fetch\(", text)
 
 
 def test_what_is_left_out_of_a_page_is_counted(tmp_path: Path, scripted: Make) -> None:
     run(tmp_path, scripted("3"))
-    (task,) = data_of(write_report([tmp_path], tmp_path / "r.html", max_items=10))["tasks"]
+    (task,) = data_of(write_eval_report([tmp_path], tmp_path / "r.html", max_items=10))["tasks"]
     assert (len(task["items"]), task["count"]) == (10, 100)
 
 
 def test_a_run_that_did_not_end_can_be_looked_at(tmp_path: Path, scripted: Make) -> None:
     run(tmp_path, scripted("3"))
     (tmp_path / "sums" / "result.json").unlink()
-    (task,) = data_of(write_report([tmp_path], tmp_path / "r.html"))["tasks"]
+    (task,) = data_of(write_eval_report([tmp_path], tmp_path / "r.html"))["tasks"]
     assert task["runs"][0]["errored"] is None
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunDirectoryError, match="no answers"):
-        write_report([tmp_path], tmp_path / "r.html")
+    with pytest.raises(RunDirectoryError, match="no samples"):
+        write_eval_report([tmp_path], tmp_path / "r.html")

@@ -1,45 +1,46 @@
-"""Where a task's rows come from: the hub, an installed package, a file, or this package."""
+"""Where the rows of a task come from: the hub, an installed package, a file, or this package."""
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
-from importlib.resources import files
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Protocol
 
 from attrs import frozen
 
 from tinker_core import ConfigError, DataError
+from tinker_core.jsonl import read_jsonl
 from tinker_evals.optional_packages import import_extra
 
+Row = Mapping[str, Any]
 
-class Source(Protocol):
-    """Somewhere that rows come from."""
 
-    def rows(self) -> list[Mapping[str, Any]]:
-        """Every row, in an order that does not change. Raises ConfigError or DataError."""
+class RowSource(Protocol):
+    """Rows in an order that does not change, and a name that stands in the results."""
+
+    def rows(self) -> list[Row]:
+        """Every row. Raises ConfigError or DataError."""
         ...
 
     def __str__(self) -> str:
-        """Stands in the results."""
+        """The name."""
         ...
 
 
 @frozen
 class Hub:
-    """A dataset on the Hugging Face hub; the login that gated ones need is the user's own."""
+    """A dataset on the Hugging Face hub; gated ones need the user's own login."""
 
     path: str
     config: str | None = None
-    """One configuration, or `*` for all: then each row says which in its field `config`."""
+    """One configuration, or `*` for all: each row then has a field `config`."""
     split: str = "test"
     revision: str | None = None
 
-    def rows(self) -> list[Mapping[str, Any]]:
-        """Download it, or take it from the cache."""
+    def rows(self) -> list[Row]:
+        """Download the dataset, or take it from the cache."""
         datasets = import_extra("datasets", "hub", f"{self}")
         if self.config != "*":
             return list(self._load(datasets, self.config))
@@ -48,8 +49,8 @@ class Hub:
             {**row, "config": config} for config in configs for row in self._load(datasets, config)
         ]
 
-    def _load(self, datasets: Any, config: str | None) -> Iterable[Mapping[str, Any]]:
-        rows: Iterable[Mapping[str, Any]] = datasets.load_dataset(
+    def _load(self, datasets: Any, config: str | None) -> Iterable[Row]:
+        rows: Iterable[Row] = datasets.load_dataset(
             self.path, config, split=self.split, revision=self.revision
         )
         return rows
@@ -66,19 +67,19 @@ class Package:
 
     name: str
     file: str
-    """The file's own name, or the end of its path; compressed where it ends in .gz."""
+    """The file's name or the end of its path; compressed if it ends in .gz."""
     install: str | None = None
-    """What `pip install` is to be given, where that is more than the name."""
+    """Arguments of `pip install`, where they are more than the name."""
 
-    def rows(self) -> list[Mapping[str, Any]]:
-        """Read it; raises ConfigError where the distribution is not installed."""
+    def rows(self) -> list[Row]:
+        """Read the file. Raises ConfigError where the distribution is not installed."""
         try:
             found = distribution(self.name)
         except PackageNotFoundError as error:
             raise ConfigError(f"{self}: pip install {self.install or self.name}") from error
         for path in found.files or []:
             if path.match(self.file):
-                return list(read_jsonl(Path(str(found.locate_file(path)))))
+                return rows_of(Path(str(found.locate_file(path))))
         raise DataError(f"{self.name} {found.version} has no such file", file=self.file)
 
     def __str__(self) -> str:
@@ -87,13 +88,13 @@ class Package:
 
 @frozen
 class JsonlFile:
-    """A local file with one JSON object a line."""
+    """A local file with one JSON object per line."""
 
     path: Path
 
-    def rows(self) -> list[Mapping[str, Any]]:
-        """Read it."""
-        return list(read_jsonl(self.path))
+    def rows(self) -> list[Row]:
+        """Read the file."""
+        return rows_of(self.path)
 
     def __str__(self) -> str:
         return f"file:{self.path.name}"
@@ -101,41 +102,21 @@ class JsonlFile:
 
 @frozen
 class Shipped:
-    """The handful of items written for a task, which come with this package."""
+    """The few items of a task that were written for this package."""
 
     task: str
 
-    def rows(self) -> list[Mapping[str, Any]]:
-        """Read them; raises ConfigError where there are none for the task."""
-        path = files("tinker_evals.dataset") / "shipped" / f"{self.task}.jsonl"
-        if not path.is_file():
-            raise ConfigError(f"no items are shipped for {self.task!r}")
-        return list(_parsed(path.read_text(encoding="utf-8").splitlines(), f"{self}"))
+    def rows(self) -> list[Row]:
+        """Read them. Raises ConfigError for a task without shipped items."""
+        with as_file(files("tinker_evals.dataset") / "shipped" / f"{self.task}.jsonl") as path:
+            if not path.is_file():
+                raise ConfigError(f"no items are shipped for {self.task!r}")
+            return rows_of(path)
 
     def __str__(self) -> str:
         return f"shipped:{self.task}"
 
 
-def read_jsonl(path: Path) -> Iterable[Mapping[str, Any]]:
-    """The objects of a JSONL file, compressed or not. Raises DataError with the row's number."""
-    try:
-        if path.suffix == ".gz":
-            text = gzip.decompress(path.read_bytes()).decode()
-        else:
-            text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"cannot be read: {error}", file=path) from error
-    return _parsed(text.splitlines(), str(path))
-
-
-def _parsed(lines: Iterable[str], where: str) -> Iterable[Mapping[str, Any]]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"not JSON: {error}", file=where, row=number) from error
-        if not isinstance(row, dict):
-            raise DataError(f"not a JSON object: {line:.60}", file=where, row=number)
-        yield row
+def rows_of(path: Path) -> list[Row]:
+    """The rows of a JSONL file, also of a .gz file. Raises DataError that names file and row."""
+    return [row for _, row in read_jsonl(path)]

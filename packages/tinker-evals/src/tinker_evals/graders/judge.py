@@ -159,10 +159,10 @@ class DuelGrader:
             return preference, f"{preference:.3f} for the first"
         prompt = comparison_prompt(item, first, second, self.rubric)
         said = await ask_judge(self.judge, prompt, self.max_tokens)
-        preference = read_verdict(said)
-        if preference is None:
+        verdict = read_verdict(said)
+        if verdict is None:
             raise GradingError(f"{item.id}: the judge gave no verdict: {said[-200:]!r}")
-        return preference, said
+        return verdict, said
 
 
 def comparison_prompt(item: Item, first: str, second: str, rubric: str = RUBRIC) -> str:

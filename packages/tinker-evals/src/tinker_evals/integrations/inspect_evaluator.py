@@ -10,10 +10,10 @@ from typing import Any
 from attrs import field, frozen
 
 from tinker_core import EngineError
-from tinker_evals.evaluators.evaluator import Metrics
 from tinker_evals.model.model import Model, SamplingClient
 from tinker_evals.optional_packages import import_extra
 from tinker_render import Renderer
+from tinker_train import Metrics
 
 
 @frozen(kw_only=True)

@@ -1,7 +1,7 @@
-"""A page that shows runs: scores with their intervals, every reply, and where two runs differ.
+"""The HTML report: scores with their intervals, every reply, and the differences of two runs.
 
-One HTML file that opens from disk: the data lies in it as JSON, and the page's script puts it on
-the screen as text, never as markup.
+One file that opens from disk. The data lies in it as JSON, and its script shows it as text, never
+as markup.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ from typing import Any
 
 from attrs import asdict
 
-from tinker_evals.reporting.compare import Side, compare_sides, read_side
-from tinker_evals.run.result import by_item, finite, summarize
+from tinker_evals.reporting.compare import TaskRun, compare_task_runs, read_task_run
+from tinker_evals.run.result import finite
 from tinker_evals.run.sample import Sample
 from tinker_evals.run.sample_store import RESULT, read_json, task_folders
+from tinker_evals.run.summary import by_item, summarize
 from tinker_train.files import atomic_write
 
 MAX_ITEMS = 2_000
-"""Problems of a task whose replies are in the page; how many there are stands there too."""
+"""Items of a task whose replies are in the page; the page states the total."""
 
 
-def write_report(runs: Sequence[Path], file: Path, *, max_items: int = MAX_ITEMS) -> Path:
-    """Write the page of one run, or of several side by side; the file's path.
+def write_eval_report(runs: Sequence[Path], file: Path, *, max_items: int = MAX_ITEMS) -> Path:
+    """Write the page of one run, or of several side by side. Returns the file's path.
 
-    A run is a task's folder, or a folder of such folders. Raises RunDirectoryError where one holds
-    no answers.
+    A run is a task's folder, or a folder of such folders. Raises RunDirectoryError for a run
+    without samples.
     """
     found = [task_folders(run) for run in runs]
     names = list(dict.fromkeys(name for folders in found for name in folders))
@@ -46,7 +47,7 @@ def write_report(runs: Sequence[Path], file: Path, *, max_items: int = MAX_ITEMS
 
 
 def _task(name: str, folders: Sequence[Path | None], max_items: int) -> dict[str, Any]:
-    sides = [None if folder is None else read_side(folder) for folder in folders]
+    sides = [None if folder is None else read_task_run(folder) for folder in folders]
     present = [side for side in sides if side is not None]
     replies = [{} if side is None else by_item(side.samples) for side in sides]
     ids = list(dict.fromkeys(item for grouped in replies for item in grouped))
@@ -69,19 +70,18 @@ def _task(name: str, folders: Sequence[Path | None], max_items: int) -> dict[str
     }
 
 
-def _run(side: Side) -> dict[str, Any]:
+def _run(side: TaskRun) -> dict[str, Any]:
     result = side.folder / RESULT
     errored = read_json(result).get("errored", {}) if result.exists() else None
     return {
         "model": side.model,
         "summary": asdict(summarize(side.samples)),
         "errored": errored,
-        "setup": dict(side.setup),
     }
 
 
-def _comparison(sides: Sequence[Side]) -> dict[str, Any]:
-    compared = compare_sides(sides[0], sides[1])
+def _comparison(sides: Sequence[TaskRun]) -> dict[str, Any]:
+    compared = compare_task_runs(sides[0], sides[1])
     return {
         "score": compared.score,
         **asdict(compared.comparison),

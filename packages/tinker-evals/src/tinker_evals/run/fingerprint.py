@@ -1,57 +1,46 @@
-"""What a score depends on, as JSON data: two runs compare when these are alike."""
+"""A run's fingerprint: what its scores depend on. Two runs compare when these are equal."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from attrs import asdict
-
 from tinker_evals.dataset.item import Item
-from tinker_evals.dataset.sources import Source
+from tinker_evals.dataset.sources import RowSource
 from tinker_evals.model.model import Model
-from tinker_evals.run.prompts import Prompter
-from tinker_evals.run.settings import Sampling
-from tinker_evals.tasks.task import AnyTask, RankingTask
+from tinker_evals.run.query import Query
+from tinker_evals.tasks.task import AnyTask
+from tinker_train.config.serialization import differences
+
+Fingerprint = Mapping[str, Any]
+
+_NOT_COMPARED = ("tinker_evals",)
+"""A newer version of this package may continue a run: tasks and graders have their own versions."""
 
 
-def describe(
-    task: AnyTask, model: Model, sampling: Sampling, probe: Item, source: Source
-) -> dict[str, Any]:
-    """Task, data, prompt, renderer, grader and sampling.
+def fingerprint(
+    task: AnyTask, model: Model, source: RowSource, query: Query, first: Item
+) -> Fingerprint:
+    """Task, data, model, prompt, grader and sampling, as JSON data.
 
-    `probe` is the item whose prompt stands for all: the first of the data, whatever is asked.
+    The prompt is that of the first item of the data, whichever items are asked.
     """
-    common = {
+    return {
         "task": task.name,
         "task_version": task.version,
         "data": str(source),
         "model": model.name,
         "tinker_evals": version("tinker-evals"),
-    }
-    if isinstance(task, RankingTask):
-        return {**common, "method": "log-likelihood", "prompt": _hashed(probe.prompt)}
-    prompt = Prompter.of(task, model.renderer, sampling).prompt(probe)
-    asked = {**asdict(sampling), "max_tokens": sampling.max_tokens or task.max_tokens}
-    return {
-        **common,
-        "method": "sampling",
-        "renderer": model.renderer.name,
-        "grader": f"{task.grader.name} {task.grader.version}",
-        "sampling": {**asked, "stop": prompt.stop},
-        "prompt": _hashed(prompt.shown),
-        "prompt_tokens": _hashed(prompt.model_input.to_ints()),
+        **query.describe(first),
     }
 
 
-def _hashed(value: Any) -> dict[str, Any]:
-    """A value of the probe, and a short name for it."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return {"first": value, "sha256": hashlib.sha256(text.encode()).hexdigest()[:16]}
-
-
-NOT_COMPARED = ("tinker_evals",)
-"""A newer version of this package may go on with an older one's answers: tasks and graders have
-versions of their own."""
+def changes(before: Fingerprint, after: Fingerprint, *ignored: str) -> list[str]:
+    """The fields that differ, each as `field: one value != other`."""
+    left_out = {*_NOT_COMPARED, *ignored}
+    one, other = (
+        {key: value for key, value in each.items() if key not in left_out}
+        for each in (before, after)
+    )
+    return differences(one, other)

@@ -1,95 +1,84 @@
-"""Running a task: many problems out at once, answers stored as they come, failures asked again."""
+"""Running a task: items in flight up to a limit, samples stored as they arrive."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import tinker
 from attrs import define, field
-from tinker import types
 
 from tinker_core import EngineError
 from tinker_evals.dataset.item import Item
-from tinker_evals.dataset.sources import Source
-from tinker_evals.errors import GradingError
+from tinker_evals.dataset.sources import RowSource
 from tinker_evals.model.model import Model
-from tinker_evals.run.fingerprint import describe
-from tinker_evals.run.load_items import choose, load_items
-from tinker_evals.run.query import Ask, asking
-from tinker_evals.run.result import Summary, TaskResult, summarize
+from tinker_evals.run.fingerprint import fingerprint
+from tinker_evals.run.load_items import load_items, select_items
+from tinker_evals.run.query import Query, make_query
+from tinker_evals.run.result import TaskResult
+from tinker_evals.run.retry import FAILURES
 from tinker_evals.run.sample import Sample
-from tinker_evals.run.sample_store import Store
+from tinker_evals.run.sample_store import SampleStore, open_store
 from tinker_evals.run.settings import Settings
+from tinker_evals.run.summary import Summary, summarize
 from tinker_evals.tasks.task import AnyTask, RankingTask
-from tinker_train import task_group
+from tinker_train import gather
 
-_REFUSED = (tinker.AuthenticationError, tinker.PermissionDeniedError, tinker.BillingError)
-"""No problem will fare better than this one: the run ends."""
-_FAILURES = (tinker.TinkerError, GradingError, TimeoutError, ConnectionError)
-"""The world's fault, not the model's."""
 _GIVE_UP_AFTER = 32
-"""Problems that fail in a row."""
+"""Items that fail in a row."""
 
-Pause = Callable[[float], Awaitable[None]]
 Watch = Callable[["Tally"], None]
 
 
 @define(kw_only=True)
 class Tally:
-    """How far a run is."""
+    """The progress of a run."""
 
     items: int
     stored: int
-    """Items that were answered before this run began."""
+    """Items that were complete before this run began."""
     samples: list[Sample] = field(factory=list)
     errored: dict[str, str] = field(factory=dict)
+    """The last error of each item that failed."""
     finished: int = 0
-    """Items done with in this run, answered or not."""
+    """Items that this run has answered or given up."""
     failed_in_a_row: int = 0
 
     def summary(self) -> Summary:
-        """Of what is there so far."""
+        """The scores so far."""
         return summarize(self.samples)
 
 
-async def run_task(  # noqa: PLR0913  # what to ask, whom, how, and three ways to look in
+async def run_task(  # what to ask whom, how, where from, where to, who watches
     task: AnyTask,
     model: Model,
     settings: Settings | None = None,
     *,
-    source: Source | None = None,
+    source: RowSource | None = None,
     folder: Path | None = None,
     watch: Watch | None = None,
-    pause: Pause = asyncio.sleep,
 ) -> TaskResult:
-    """Put the task's problems to the model and sum up.
+    """Ask the model the task's items and summarize their grades.
 
-    With a `folder`, every answer is stored as soon as it is graded, and what is stored there is not
-    asked again. `source` stands in for the task's own data. `watch` is called after every problem.
-    Raises RunDirectoryError where the folder holds another model's or task's answers, EngineError
-    where the engine refuses the run as such or nothing but failures come back.
+    With a `folder`, each sample is stored as soon as it is graded, and stored samples are not asked
+    again. `source` replaces the task's own data. `watch` is called after every item. Raises
+    RunDirectoryError where the folder holds samples of another run, and EngineError where the
+    engine refuses the run or every item fails.
     """
     settings = settings or Settings()
     everything = load_items(task, source)
-    items = choose(everything, settings.limit)
-    samples = 1 if isinstance(task, RankingTask) else settings.samples
-    ask = asking(task, model, settings.sampling)
-    setup = describe(task, model, settings.sampling, everything[0], source or task.source)
-    store = Store.open(folder, setup)
+    items = select_items(everything, settings.limit)
+    query = make_query(task, model, settings)
+    depends_on = fingerprint(task, model, source or task.source, query, everything[0])
+    count = 1 if isinstance(task, RankingTask) else settings.samples
     began = time.monotonic()
-    with store:
-        kept = store.samples(items, samples)
-        answered = _counts(kept)
-        missing = [item for item in items if answered.get(item.id, 0) < samples]
+    with open_store(folder, depends_on) as store:
+        kept = store.samples(items, count)
+        missing = _missing(items, count, kept)
         tally = Tally(items=len(items), stored=len(items) - len(missing), samples=kept)
-        queue = iter(missing)
-        async with task_group() as group:
-            for _ in range(min(settings.concurrency, len(missing))):
-                worker = _Worker(ask, store, tally, settings.attempts, watch, pause)
-                group.create_task(worker.work(queue, answered, samples))
+        run = _Run(query, store, tally, watch)
+        asked = (run.ask(item, numbers) for item, numbers in missing)
+        await gather(asked, limit=settings.concurrency)
         result = TaskResult(
             task=task.name,
             model=model.name,
@@ -97,78 +86,54 @@ async def run_task(  # noqa: PLR0913  # what to ask, whom, how, and three ways t
             errored=dict(tally.errored),
             summary=summarize(_in_order(tally.samples, items)),
             seconds=time.monotonic() - began,
-            setup=setup,
+            fingerprint=depends_on,
         )
         store.write_result(result)
     return result
 
 
-def _counts(samples: Sequence[Sample]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for sample in samples:
-        counts[sample.item] = counts.get(sample.item, 0) + 1
-    return counts
+def _missing(
+    items: Sequence[Item], count: int, kept: Sequence[Sample]
+) -> list[tuple[Item, list[int]]]:
+    """The items that lack samples, and the numbers of those samples."""
+    have = {(sample.item, sample.sample) for sample in kept}
+    lacking = [(item, [n for n in range(count) if (item.id, n) not in have]) for item in items]
+    return [(item, numbers) for item, numbers in lacking if numbers]
 
 
 def _in_order(samples: Sequence[Sample], items: Sequence[Item]) -> list[Sample]:
-    """As the data has them, whatever came back first: the same answers give the same result."""
+    """In the order of the data, so that the result does not depend on the order of arrival."""
     place = {item.id: i for i, item in enumerate(items)}
     return sorted(samples, key=lambda sample: (place[sample.item], sample.sample))
 
 
 @define
-class _Worker:
-    """Asks one problem after another."""
-
-    ask: Ask
-    store: Store
+class _Run:
+    query: Query
+    store: SampleStore
     tally: Tally
-    attempts: int
     watch: Watch | None
-    pause: Pause
 
-    async def work(self, queue: Iterator[Item], answered: dict[str, int], samples: int) -> None:
-        """Until the queue, which the workers share, is empty."""
-        for item in queue:
-            first = answered.get(item.id, 0)
-            try:
-                found = await self._persistently(item, first, samples - first)
-            except _FAILURES as error:
-                self._failed(item, error)
-            else:
-                self.store.add(found)
-                self.tally.samples += found
-                self.tally.failed_in_a_row = 0
-            self.tally.finished += 1
-            if self.watch is not None:
-                self.watch(self.tally)
+    async def ask(self, item: Item, numbers: Sequence[int]) -> None:
+        """Ask one item, and store its samples or its failure."""
+        try:
+            samples = await self.query.ask(item, numbers)
+        except FAILURES as error:
+            self._record_failure(item, error)
+        else:
+            self.store.add(samples)
+            self.tally.samples += samples
+            self.tally.failed_in_a_row = 0
+        self.tally.finished += 1
+        if self.watch is not None:
+            self.watch(self.tally)
 
-    async def _persistently(self, item: Item, first: int, count: int) -> list[Sample]:
-        failed = 0
-        while True:
-            try:
-                return await self.ask(item, first, count)
-            except _REFUSED as error:
-                raise EngineError(f"the engine refuses to be asked: {error}") from error
-            except _FAILURES as error:
-                failed += 1
-                if failed == self.attempts or _is_permanent(error):
-                    raise
-                await self.pause(2.0 ** (failed - 1))
-
-    def _failed(self, item: Item, error: Exception) -> None:
+    def _record_failure(self, item: Item, error: Exception) -> None:
         text = f"{type(error).__name__}: {error}"
         self.store.add_error(item.id, text)
         self.tally.errored[item.id] = text
         self.tally.failed_in_a_row += 1
         if self.tally.failed_in_a_row >= _GIVE_UP_AFTER:
             raise EngineError(
-                f"{_GIVE_UP_AFTER} problems in a row failed, the last, {item.id}, with: {text}"
+                f"{_GIVE_UP_AFTER} items in a row failed, the last, {item.id}, with: {text}"
             ) from error
-
-
-def _is_permanent(error: Exception) -> bool:
-    """The same request would fail again: a prompt that is too long, say."""
-    if isinstance(error, tinker.RequestFailedError):
-        return error.category == types.RequestErrorCategory.User
-    return isinstance(error, tinker.BadRequestError | tinker.UnprocessableEntityError)

@@ -1,130 +1,175 @@
-"""A task's folder: answers as they come, what they depend on, and the result.
+"""The folder of one task in a run: samples as they arrive, their fingerprint, and the result.
 
-setup.json      what the answers depend on
-samples.jsonl   one line a reply; a line torn by a kill is dropped and its problem asked again
-errors.jsonl    what failed, for people; never read as an answer
-result.json     written at the end
+fingerprint.json   what the samples depend on
+samples.jsonl      one line per sample; a line torn by a kill is dropped and asked again
+errors.jsonl       what failed, for people; never read
+result.json        written at the end
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
-from attrs import define
+from attrs import frozen
 
-from tinker_core import RunDirectoryError
+from tinker_core import DataError, RunDirectoryError
+from tinker_core.jsonl import read_jsonl
 from tinker_evals.dataset.item import Item
-from tinker_evals.run.fingerprint import NOT_COMPARED
+from tinker_evals.run.fingerprint import Fingerprint, changes
 from tinker_evals.run.result import TaskResult
-from tinker_evals.run.sample import Sample, read_sample
-from tinker_train.config.serialization import differences
-from tinker_train.files import append_row, atomic_write, keep_rows, read_rows
+from tinker_evals.run.sample import Sample
+from tinker_train import hold_run
+from tinker_train.files import append_row, atomic_write
 
-SAMPLES, SETUP, RESULT, ERRORS = "samples.jsonl", "setup.json", "result.json", "errors.jsonl"
+FINGERPRINT, SAMPLES = "fingerprint.json", "samples.jsonl"
+ERRORS, RESULT = "errors.jsonl", "result.json"
 
 
-@define
-class Store:
-    """Where answers go; nowhere when there is no folder."""
-
-    folder: Path | None
-    _file: TextIO | None = None
-
-    @classmethod
-    def open(cls, folder: Path | None, setup: dict[str, Any]) -> Store:
-        """Make the folder, or go on in it; raises RunDirectoryError at answers of another run."""
-        if folder is None:
-            return cls(None)
-        folder.mkdir(parents=True, exist_ok=True)
-        file = folder / SETUP
-        setup = json.loads(json.dumps(setup))
-        if file.exists():
-            _check_alike(folder, read_json(file), setup)
-        else:
-            atomic_write(file, json.dumps(setup, indent=2, ensure_ascii=False) + "\n")
-        keep_rows(folder / SAMPLES, lambda row: True)  # a torn last line must not be added to
-        return cls(folder)
+class SampleStore(Protocol):
+    """Where the samples of a run are kept."""
 
     def samples(self, items: Sequence[Item], count: int) -> list[Sample]:
-        """The stored replies to these items, at most so many each."""
-        if self.folder is None:
-            return []
-        ids = {item.id for item in items}
-        return [
-            sample
-            for sample in read_samples(self.folder)
-            if sample.item in ids and sample.sample < count
-        ]
+        """The stored samples of these items with numbers below `count`."""
+        ...
 
     def add(self, samples: Sequence[Sample]) -> None:
-        """Store the replies to one problem; they are on their way to the disk when this returns."""
-        if self._file is not None:
-            rows = [json.dumps(sample.row(), ensure_ascii=False) + "\n" for sample in samples]
-            self._file.write("".join(rows))
-            self._file.flush()
+        """Store the samples of one item. They are written when this returns."""
+        ...
 
     def add_error(self, item: str, error: str) -> None:
-        """Write down what failed."""
-        if self.folder is not None:
-            append_row(self.folder / ERRORS, {"item": item, "error": error})
+        """Record what failed."""
+        ...
 
     def write_result(self, result: TaskResult) -> None:
-        """At the end."""
-        if self.folder is not None:
-            text = json.dumps(result.plain(), indent=2, ensure_ascii=False)
-            atomic_write(self.folder / RESULT, text + "\n")
+        """Write the result at the end of the run."""
+        ...
 
-    def __enter__(self) -> Store:
-        if self.folder is not None:
-            self._file = (self.folder / SAMPLES).open("a", encoding="utf-8")
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._file is not None:
-            self._file.close()
+class NoStore:
+    """A run without a folder: nothing is kept."""
+
+    def samples(self, items: Sequence[Item], count: int) -> list[Sample]:
+        """No samples."""
+        return []
+
+    def add(self, samples: Sequence[Sample]) -> None:
+        """Keep nothing."""
+
+    def add_error(self, item: str, error: str) -> None:
+        """Keep nothing."""
+
+    def write_result(self, result: TaskResult) -> None:
+        """Keep nothing."""
+
+
+@frozen
+class FolderStore:
+    """A run with a folder."""
+
+    folder: Path
+    file: TextIO
+
+    def samples(self, items: Sequence[Item], count: int) -> list[Sample]:
+        """See `SampleStore`. Raises RunDirectoryError for a damaged line."""
+        ids = {item.id for item in items}
+        stored = read_samples(self.folder)
+        return [sample for sample in stored if sample.item in ids and sample.sample < count]
+
+    def add(self, samples: Sequence[Sample]) -> None:
+        """See `SampleStore`."""
+        rows = [json.dumps(sample.row(), ensure_ascii=False) + "\n" for sample in samples]
+        self.file.write("".join(rows))
+        self.file.flush()
+
+    def add_error(self, item: str, error: str) -> None:
+        """See `SampleStore`."""
+        append_row(self.folder / ERRORS, {"item": item, "error": error})
+
+    def write_result(self, result: TaskResult) -> None:
+        """See `SampleStore`."""
+        text = json.dumps(result.plain(), indent=2, ensure_ascii=False)
+        atomic_write(self.folder / RESULT, text + "\n")
+
+
+@contextmanager
+def open_store(folder: Path | None, fingerprint: Fingerprint) -> Iterator[SampleStore]:
+    """The store of a folder, which is made, or continued where its fingerprint is the same.
+
+    One process at a time holds a folder. Raises RunDirectoryError for a folder that another process
+    holds, and for samples with another fingerprint.
+    """
+    if folder is None:
+        yield NoStore()
+        return
+    with hold_run(folder):
+        _check_fingerprint(folder, fingerprint)
+        _drop_torn_line(folder / SAMPLES)
+        with (folder / SAMPLES).open("a", encoding="utf-8") as file:
+            yield FolderStore(folder, file)
+
+
+def _check_fingerprint(folder: Path, fingerprint: Fingerprint) -> None:
+    file = folder / FINGERPRINT
+    plain = json.loads(json.dumps(fingerprint))  # tuples become lists
+    if not file.exists():
+        atomic_write(file, json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+    elif changed := changes(read_json(file), plain):
+        raise RunDirectoryError(
+            f"{folder} holds samples of another run ({'; '.join(changed)}): choose another folder"
+        )
+
+
+def _drop_torn_line(file: Path) -> None:
+    """A torn last line would become the beginning of the next row."""
+    if not file.exists():
+        return
+    with file.open("r+b") as lines:
+        content = lines.read()
+        lines.truncate(content.rfind(b"\n") + 1)
 
 
 def task_folders(run: Path) -> dict[str, Path]:
-    """The task folders of a run, by the task's name. Raises RunDirectoryError where it has none."""
-    folders = [run] if (run / SETUP).exists() else [path.parent for path in run.glob(f"*/{SETUP}")]
+    """The task folders of a run, by task name. Raises RunDirectoryError if there are none."""
+    files = [run / FINGERPRINT] if (run / FINGERPRINT).exists() else run.glob(f"*/{FINGERPRINT}")
+    folders = {str(read_json(file)["task"]): file.parent for file in sorted(files)}
     if not folders:
-        raise RunDirectoryError(f"{run} holds no answers: there is no {SETUP} in it")
-    return {str(read_json(folder / SETUP)["task"]): folder for folder in sorted(folders)}
+        raise RunDirectoryError(f"{run} holds no samples: it has no {FINGERPRINT}")
+    return folders
 
 
 def read_samples(folder: Path) -> list[Sample]:
-    """Every stored reply, each once. Raises RunDirectoryError for a line that is none."""
-    file = folder / SAMPLES
-    rows = enumerate(read_rows(file), start=1)
-    samples = [read_sample(row, f"{file}:{number}") for number, row in rows]
-    return list({(sample.item, sample.sample): sample for sample in samples}.values())
+    """Every stored sample once. Raises RunDirectoryError for a damaged line."""
+    if not (folder / SAMPLES).exists():
+        return []
+    found: dict[tuple[str, int], Sample] = {}
+    try:
+        for number, row in read_jsonl(folder / SAMPLES, drop_torn_line=True):
+            sample = _sample(row, folder / SAMPLES, number)
+            found[sample.item, sample.sample] = sample
+    except DataError as error:
+        raise RunDirectoryError(
+            f"{error}: delete this line, and its item is asked again"
+        ) from error
+    return list(found.values())
+
+
+def _sample(row: dict[str, Any], file: Path, number: int) -> Sample:
+    try:
+        return Sample(**row)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"not a sample: {error}", file=file, row=number) from error
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object; raises RunDirectoryError where there is none."""
+    """A JSON object. Raises RunDirectoryError for a file without one."""
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunDirectoryError(f"{file} cannot be read: {error}") from error
     if not isinstance(value, dict):
         raise RunDirectoryError(f"{file}: not a JSON object")
     return value
-
-
-def _check_alike(folder: Path, saved: dict[str, Any], now: dict[str, Any]) -> None:
-    for key in NOT_COMPARED:
-        saved.pop(key, None)
-    changed = differences(saved, {k: v for k, v in now.items() if k not in NOT_COMPARED})
-    if changed:
-        raise RunDirectoryError(
-            f"{folder} holds answers of another run ({'; '.join(changed)}): choose another folder"
-        )

@@ -7,29 +7,30 @@ from typing import Literal
 from attrs import field, frozen, validators
 
 from tinker_core import ConfigError
+from tinker_evals.run.retry import Retry
 
 Style = Literal["chat", "text"]
 
 
 @frozen(kw_only=True)
 class Sampling:
-    """How replies are drawn. What stands here decides what a model answers."""
+    """How replies are sampled. These settings are part of a run's fingerprint."""
 
     style: Style = field(default="chat", validator=validators.in_(("chat", "text")))
-    """A conversation through the renderer, or text to be continued, for base models."""
+    """`chat` renders a conversation; `text` is a plain prompt to continue, for base models."""
     shots: int = field(default=0, validator=validators.ge(0))
-    """Solved problems that are shown first."""
+    """Solved problems in the prompt before the one that is asked."""
     system_prompt: str | None = None
-    """What the system message says, in a chat; without it there is none."""
+    """Content of the system message of a chat."""
     max_tokens: int | None = field(default=None, validator=validators.optional(validators.gt(0)))
-    """Of a reply; the task's own measure unless given."""
+    """Most tokens of a reply; default: the task's own limit."""
     temperature: float = field(default=0.0, validator=validators.ge(0))
     top_p: float = field(default=1.0, validator=validators.and_(validators.gt(0), validators.le(1)))
     seed: int = 0
 
     def __attrs_post_init__(self) -> None:
         if self.style == "text" and self.system_prompt is not None:
-            raise ConfigError("system_prompt: text that is continued has no system message")
+            raise ConfigError("system_prompt: a prompt of style 'text' has no system message")
 
 
 @frozen(kw_only=True)
@@ -40,15 +41,14 @@ class Settings:
     samples: int = field(default=1, validator=validators.ge(1))
     """Replies to each problem."""
     limit: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
-    """So many problems, the same for every model; all unless given."""
+    """Number of problems, the same ones for every model; default: all."""
     concurrency: int = field(default=256, validator=validators.ge(1))
-    """Problems that are out at the same time; enough to fill an engine's batch."""
-    attempts: int = field(default=3, validator=validators.ge(1))
-    """How often a problem is asked when the engine or the grader fails."""
+    """Problems in flight at once; enough to fill an engine's batch."""
+    retry: Retry = field(factory=Retry)
+    """What happens when the engine or the grader fails."""
 
     def __attrs_post_init__(self) -> None:
         if self.samples > 1 and self.sampling.temperature == 0:
             raise ConfigError(
-                f"samples: {self.samples} greedy replies are {self.samples} times the same; "
-                "set a temperature"
+                f"samples: {self.samples} greedy replies are equal; set a temperature above 0"
             )

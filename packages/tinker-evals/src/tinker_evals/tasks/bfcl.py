@@ -13,9 +13,9 @@ from attrs import frozen
 
 from tinker_core import DataError
 from tinker_evals.dataset.item import Item
-from tinker_evals.dataset.sources import Package
+from tinker_evals.dataset.sources import Package, Row
 from tinker_evals.graders.tool_calls import CallGrader
-from tinker_evals.tasks.task import Row, Task
+from tinker_evals.tasks.task import Task
 
 CATEGORIES = (
     *("simple_python", "multiple", "parallel", "parallel_multiple", "irrelevance"),

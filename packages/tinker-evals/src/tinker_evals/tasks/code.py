@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tinker_evals.dataset.item import Item
-from tinker_evals.dataset.sources import Hub, Package
+from tinker_evals.dataset.sources import Hub, Package, Row
 from tinker_evals.graders.code import CodeGrader
-from tinker_evals.tasks.task import Row, Task, TextFormat
+from tinker_evals.tasks.task import Task, TextFormat
 
 
 def _read_humaneval(row: Row, number: int) -> Item:

@@ -6,10 +6,10 @@ import re
 
 from tinker_core import DataError
 from tinker_evals.dataset.item import Item
-from tinker_evals.dataset.sources import Hub
+from tinker_evals.dataset.sources import Hub, Row
 from tinker_evals.graders import hashes
 from tinker_evals.graders.number_extraction import number_after_hashes
-from tinker_evals.tasks.task import Row, Task
+from tinker_evals.tasks.task import Task
 
 _CALCULATOR = re.compile(r"<<[^<>]*>>")
 """Annotations in the solutions, which no model should learn to write."""

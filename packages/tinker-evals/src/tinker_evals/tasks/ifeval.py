@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tinker_evals.dataset.item import Item
-from tinker_evals.dataset.sources import Hub
+from tinker_evals.dataset.sources import Hub, Row
 from tinker_evals.graders.ifeval import InstructionGrader
-from tinker_evals.tasks.task import Row, Task
+from tinker_evals.tasks.task import Task
 
 
 def _read(row: Row, number: int) -> Item:

@@ -6,8 +6,8 @@ import re
 
 from tinker_core import DataError
 from tinker_evals.dataset.item import Item
-from tinker_evals.dataset.sources import Hub
-from tinker_evals.tasks.task import RankingTask, Row
+from tinker_evals.dataset.sources import Hub, Row
+from tinker_evals.tasks.task import RankingTask
 
 
 def _read_arc(row: Row, number: int) -> Item:

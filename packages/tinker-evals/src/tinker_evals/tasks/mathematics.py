@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tinker_evals.dataset.item import Item
-from tinker_evals.dataset.sources import Hub
+from tinker_evals.dataset.sources import Hub, Row
 from tinker_evals.graders import boxed
-from tinker_evals.tasks.task import Row, Task, TextFormat
+from tinker_evals.tasks.task import Task, TextFormat
 
 _INSTRUCTION = r"Reason step by step, and put the final answer in \boxed{}."
 _FORMAT = TextFormat(

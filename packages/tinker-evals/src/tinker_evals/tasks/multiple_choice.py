@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from tinker_core import DataError
 from tinker_evals.dataset.item import Item
-from tinker_evals.dataset.sources import Hub, Source
+from tinker_evals.dataset.sources import Hub, Row, RowSource
 from tinker_evals.graders import choice
-from tinker_evals.tasks.task import Read, Row, Task
+from tinker_evals.tasks.task import ReadRow, Task
 
 _INSTRUCTION = "Think it through. Finish with a line `Answer: ` and the letter of your choice."
 
@@ -75,7 +75,7 @@ def _supergpqa(row: Row, number: int) -> Item:
     return choice_item(row["uuid"], row["question"], row["options"], right, row["discipline"])
 
 
-def _task(name: str, summary: str, source: Source, read: Read) -> Task:
+def _task(name: str, summary: str, source: RowSource, read: ReadRow) -> Task:
     return Task(
         name=name,
         summary=summary,

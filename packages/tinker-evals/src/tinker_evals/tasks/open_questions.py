@@ -10,14 +10,19 @@ from attrs import evolve
 
 from tinker_core import PreferenceModel
 from tinker_evals.dataset.item import Item
-from tinker_evals.dataset.sources import Shipped
+from tinker_evals.dataset.sources import Row, Shipped
 from tinker_evals.graders.grade import Grader
 from tinker_evals.graders.judge import RUBRIC, DuelGrader, RubricGrader
 from tinker_evals.model.model import Model
-from tinker_evals.tasks.task import Row, Task
+from tinker_evals.tasks.task import Task
 
 MAX_TOKENS = 2048
-"""Of a reply in a duel."""
+"""Most tokens of a reply in a duel."""
+JUDGED = {
+    "judged": "6 open questions, rated by a judge (--judge)",
+    "duel": "6 open questions, against another model (--judge, --against)",
+}
+"""Names and summaries of the tasks that need other models, so that `TASKS` cannot hold them."""
 
 
 def _read(row: Row, number: int) -> Item:

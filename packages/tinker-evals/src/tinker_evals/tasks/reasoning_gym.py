@@ -12,10 +12,11 @@ from typing import Any
 from attrs import frozen
 
 from tinker_evals.dataset.item import Item
+from tinker_evals.dataset.sources import Row
 from tinker_evals.graders.answer_extraction import after_answer, last_line
 from tinker_evals.graders.grade import Grade
 from tinker_evals.optional_packages import import_extra
-from tinker_evals.tasks.task import Row, Task
+from tinker_evals.tasks.task import Task
 
 _LEFT_OUT = (
     "composite",  # needs settings, and only puts others together

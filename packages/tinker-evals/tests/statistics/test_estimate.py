@@ -1,4 +1,4 @@
-"""Numbers to believe, against hand calculation, brute force and scipy."""
+"""Means with errors and intervals, against hand calculation, brute force and scipy."""
 
 import math
 from itertools import combinations, product
@@ -8,13 +8,13 @@ import pytest
 from scipy import stats
 
 from tinker_core import DataError
-from tinker_evals.statistics.estimates import (
-    compare_paired,
+from tinker_evals.statistics.estimate import (
     mean_estimate,
     pass_at_k,
     share_estimate,
     wilson_interval,
 )
+from tinker_evals.statistics.paired_comparison import compare_paired
 
 
 def test_the_standard_error_of_a_mean_is_that_of_the_textbook() -> None:
@@ -89,47 +89,6 @@ def test_pass_at_k_refuses_what_cannot_be(n: int, c: int, k: int) -> None:
         pass_at_k(n, c, k)
 
 
-def test_the_p_value_of_right_and_wrong_is_mcnemars() -> None:
-    first = [1] * 20 + [0] * 9 + [1] * 2  # 9 got better, 2 got worse
-    second = [1] * 20 + [1] * 9 + [0] * 2
-    comparison = compare_paired(first, second)
-    assert comparison.p_value == pytest.approx(stats.binomtest(9, 11).pvalue)
-    assert (comparison.better, comparison.worse, comparison.same) == (9, 2, 20)
-    assert comparison.difference.value == pytest.approx(7 / 31)
-
-
-def test_the_p_value_of_fractions_is_a_permutation_test() -> None:
-    first, second = [0.1, 0.5, 0.25, 0.9, 0.3, 0.0], [0.4, 0.7, 0.15, 0.95, 0.9, 0.3]
-    theirs = stats.permutation_test(
-        (np.subtract(second, first),), lambda d: d.mean(), permutation_type="samples"
-    )
-    assert compare_paired(first, second).p_value == pytest.approx(theirs.pvalue)
-
-
-def test_many_fractions_are_tested_by_a_sample_of_the_permutations() -> None:
-    random = np.random.default_rng(7)
-    first = random.random(60)
-    second = first + random.normal(0.03, 0.12, 60)
-    t_test = stats.ttest_rel(second, first).pvalue
-    assert compare_paired(first, second).p_value == pytest.approx(t_test, abs=0.015)
-
-
-def test_one_lucky_cluster_is_no_evidence() -> None:
-    first, second = [0] * 20, [1] * 20
-    assert compare_paired(first, second, ["same passage"] * 20).p_value == 1.0
-    assert compare_paired(first, second).p_value < 1e-4
-
-
-def test_alike_models_have_a_p_value_of_one() -> None:
-    assert compare_paired([1, 0, 1], [1, 0, 1]).p_value == 1.0
-
-
-def test_the_interval_of_a_difference_is_that_of_the_differences() -> None:
-    first, second = [1.0, 0.0, 0.0, 1.0, 0.0], [1.0, 1.0, 0.0, 1.0, 1.0]
-    error = stats.sem(np.subtract(second, first))
-    assert compare_paired(first, second).difference.standard_error == pytest.approx(error)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -147,3 +106,17 @@ def test_what_is_no_column_of_scores_is_refused(call: object, message: str) -> N
 
 def test_one_problem_has_no_standard_error_to_show() -> None:
     assert str(share_estimate([1])) == "1.000 [0.207, 1.000]"
+
+
+@pytest.mark.parametrize("value", [1 / 3, 0.1, 0.7, 0.5])
+@pytest.mark.parametrize("n", [3, 10, 11, 49])
+def test_equal_scores_have_the_interval_of_their_number(value: float, n: int) -> None:
+    """The mean of equal scores may be off by a rounding error, which is no information."""
+    estimate = share_estimate([value] * n)
+    assert (estimate.low, estimate.high) == pytest.approx(wilson_interval(value, n))
+    assert estimate.standard_error == 0.0
+
+
+def test_scores_that_cancel_within_clusters_have_the_interval_of_the_clusters() -> None:
+    estimate = share_estimate([0.1, 0.3, 0.1, 0.3], ["a", "a", "b", "b"])
+    assert (estimate.low, estimate.high) == pytest.approx(wilson_interval(0.2, 2))

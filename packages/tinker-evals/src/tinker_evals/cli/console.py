@@ -1,0 +1,11 @@
+"""The console of the commands."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+
+def console() -> Console:
+    """As wide as the terminal; wide enough for a whole table in a file or a pipe."""
+    found = Console(soft_wrap=True, highlight=False)
+    return found if found.is_terminal else Console(soft_wrap=True, highlight=False, width=140)
