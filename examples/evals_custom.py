@@ -21,11 +21,11 @@ from attrs import evolve, frozen
 
 from tinker_core import PostTrainingError
 from tinker_evals import (
-    TaskComparison,
     Item,
     JsonlFile,
     Model,
     Task,
+    TaskComparison,
     compare_task_runs,
     graders,
     held_out,
@@ -34,7 +34,7 @@ from tinker_evals import (
     run_task,
     write_eval_report,
 )
-from tinker_evals.tasks.task import Row
+from tinker_evals.dataset.sources import Row
 from tinker_train import Engine, Lora, connect, create_training_client, submit_step
 
 

@@ -26,10 +26,10 @@ from tinker import types
 from tinker_core import Comparison, PostTrainingError
 from tinker_data import Batching, ConversationFile
 from tinker_evals import (
-    TaskComparison,
     Item,
     JsonlFile,
     Model,
+    TaskComparison,
     compare_task_runs,
     open_model,
     read_task_run,

@@ -22,7 +22,7 @@ from lm_eval.tasks.ifeval import utils as ifeval_utils
 from lm_eval.tasks.minerva_math import utils as minerva
 from punkt import sent_tokenize
 
-from tinker_evals import Item, JsonlFile, Shipped, Source, Task, load_items
+from tinker_evals import Item, JsonlFile, RowSource, Shipped, Task, load_items
 from tinker_evals.tasks import TASKS
 
 DATA = os.environ.get("TINKER_EVALS_DATA")
@@ -30,7 +30,7 @@ FILES = {"gsm8k": "gsm8k_test.jsonl", "math500": "math500.jsonl", "ifeval": "ife
 
 
 def items(name: str) -> list[Item]:
-    source: Source = JsonlFile(Path(DATA, FILES[name])) if DATA else Shipped(name)
+    source: RowSource = JsonlFile(Path(DATA, FILES[name])) if DATA else Shipped(name)
     return load_items(TASKS[name], source)
 
 
