@@ -16,6 +16,7 @@ from inspect_ai.model import (
     ContentReasoning,
     ContentText,
     GenerateConfig,
+    ResponseSchema,
     get_model,
 )
 from inspect_ai.model import (
@@ -23,7 +24,8 @@ from inspect_ai.model import (
 )
 from inspect_ai.scorer import includes, match
 from inspect_ai.solver import generate, use_tools
-from inspect_ai.tool import ToolCall, tool
+from inspect_ai.tool import ToolCall, ToolFunction, tool
+from inspect_ai.util import JSONSchema
 
 from tinker_core import ConfigError, CutShort, DataError, Message, Reply
 from tinker_evals import JsonlFile, Model, run_task
@@ -137,6 +139,40 @@ def test_a_cut_short_reply_says_so_unless_a_stop_text_was_reached() -> None:
 def test_an_image_is_refused_by_name() -> None:
     with pytest.raises(DataError, match="not image"):
         to_message(ChatMessageAssistant(content=[ContentImage(image="data:,")]))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"response_schema": ResponseSchema(name="answer", json_schema=JSONSchema(type="object"))},
+        *({"logprobs": True}, {"top_logprobs": 3}, {"logit_bias": {1: 2.0}}, {"best_of": 2}),
+        *({"frequency_penalty": 0.5}, {"presence_penalty": 0.5}, {"reasoning_effort": "low"}),
+        *({"parallel_tool_calls": False}, {"extra_body": {"a": 1}}),
+    ],
+)
+def test_a_setting_that_would_have_no_effect_is_refused_by_name(
+    setting: dict[str, Any], saying: Saying
+) -> None:
+    (name,) = setting
+    with pytest.raises(ConfigError, match=name):
+        asyncio.run(inspect_model(saying("5")).generate("2+3?", config=GenerateConfig(**setting)))
+
+
+@pytest.mark.parametrize("choice", ["any", ToolFunction(name="add")])
+def test_a_tool_call_that_cannot_be_forced_is_refused(choice: Any, saying: Saying) -> None:
+    asked = inspect_model(saying("5")).generate("2+3?", tools=[add()], tool_choice=choice)
+    with pytest.raises(ConfigError, match="force a tool call"):
+        asyncio.run(asked)
+
+
+def test_settings_that_are_applied_are_not_refused(saying: Saying) -> None:
+    config = GenerateConfig(
+        **{"max_tokens": 8, "temperature": 0.5, "top_p": 0.9, "top_k": 3, "seed": 1},
+        **{"stop_seqs": ["x"], "num_choices": 1, "max_retries": 1, "timeout": 60},
+        **{"parallel_tool_calls": True, "max_connections": 2, "system_message": "Be brief."},
+    )
+    output = asyncio.run(inspect_model(saying("5")).generate("2+3?", config=config))
+    assert output.completion == "5"
 
 
 def test_an_unknown_model_argument_is_refused() -> None:

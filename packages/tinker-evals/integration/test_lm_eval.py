@@ -1,7 +1,9 @@
 """lm-evaluation-harness scores our models as it scores the same weights by itself."""
 
+import asyncio
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ from lm_eval import simple_evaluate
 from lm_eval.api.instance import Instance
 from lm_eval.tasks import TaskManager
 
-from tinker_evals.integrations.lm_eval_model import TinkerLM
+from tinker_core import ConfigError
+from tinker_evals.integrations.lm_eval_model import TinkerLM, context_length
+from tinker_evals.model.open_model import open_model, process_service
 
 TEXTS = [
     ("Question: What is 1+1?\nAnswer:", " 2"),
@@ -56,6 +60,63 @@ def test_whole_texts_too_in_windows_as_well(theirs: Any, max_length: int) -> Non
         theirs.loglikelihood_rolling(asked), abs=1e-3
     )
     theirs._max_length = None
+
+
+def test_the_context_is_the_engines_unless_less_is_asked_for(ours: TinkerLM) -> None:
+    opened = asyncio.run(open_model(process_service(), "local/tiny"))
+    assert opened.context_length is not None
+    assert ours.max_length == opened.context_length
+    assert TinkerLM(model="local/tiny", max_length=12).max_length == 12
+    with pytest.warns(UserWarning, match="exceeds"):
+        more = TinkerLM(model="local/tiny", max_length=opened.context_length + 1)
+    assert more.max_length == opened.context_length
+    assert (context_length(None, 100), context_length(512, None)) == (100, 512)
+    with pytest.raises(ConfigError, match="max_length="):
+        context_length(None, None)
+
+
+def test_a_prompt_that_does_not_fit_is_cut_from_the_left_with_a_warning() -> None:
+    small = TinkerLM(model="local/tiny", max_length=24)
+    prompt = "What is 1+1? " * 20
+    tokens = small.tok_encode(prompt)
+    settings = {"until": ["\n"], "do_sample": False, "max_gen_toks": 8}
+    asked = requests("generate_until", [(prompt, settings), ("1+1?", settings)])
+    with pytest.warns(UserWarning, match=f"1 of 2 prompts .* from {len(tokens)} tokens to 16"):
+        first, _ = small.generate_until(asked)
+    short = str(small.tokenizer.decode(tokens[-16:]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert small.generate_until(requests("generate_until", [(short, settings)])) == [first]
+        small.generate_until(asked[1:])
+
+
+@pytest.mark.parametrize("max_gen_toks", [24, 25, 2048, 100_000])
+def test_a_reply_that_leaves_no_room_for_a_prompt_is_refused(max_gen_toks: int) -> None:
+    """A slice with the sign changed once made a prompt of 460 tokens one of 0 to 460."""
+    small = TinkerLM(model="local/tiny", max_length=24)
+    settings = {"until": [], "do_sample": False, "max_gen_toks": max_gen_toks}
+    with pytest.raises(ConfigError, match="no room for a prompt"):
+        small.generate_until(requests("generate_until", [("What is 1+1?", settings)]))
+
+
+def test_a_continuation_that_is_longer_than_the_context_is_refused() -> None:
+    small = TinkerLM(model="local/tiny", max_length=12)
+    asked = requests("loglikelihood", [("What is", " 1+1? It is 2, and 2+2 is 4, and so on.")])
+    with pytest.raises(ConfigError, match="shorten the continuations"):
+        small.loglikelihood(asked)
+
+
+def test_a_text_as_long_as_the_context_is_scored(ours: TinkerLM) -> None:
+    """Scoring samples one token after the text, for which the engine needs room."""
+    long = "What is 3+4? It is 7. " * ours.max_length
+    with pytest.warns(UserWarning, match="1 of 1 prompts"):
+        ((logprob, _),) = ours.loglikelihood(requests("loglikelihood", [(long, " Yes.")]))
+    assert logprob < 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert (
+            ours.loglikelihood_rolling(requests("loglikelihood_rolling", [(long[:9000],)]))[0] < 0
+        )
 
 
 def test_greedy_text_is_that_of_the_harness(ours: TinkerLM, theirs: Any) -> None:

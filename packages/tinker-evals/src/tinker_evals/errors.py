@@ -1,7 +1,7 @@
-"""The error that this package adds."""
+"""The errors of this package beside those of `tinker_core`."""
 
 from tinker_core import PostTrainingError
 
 
 class GradingError(PostTrainingError, RuntimeError):
-    """The grader failed (its judge, its sandbox), so nothing is known about the answer."""
+    """The grader failed, such as its judge or its sandbox. It says nothing about the reply."""

@@ -111,5 +111,5 @@ def test_a_run_offers_the_tools_and_keeps_the_calls(
 def test_text_that_is_continued_has_no_tools(scripted: Callable[..., Model]) -> None:
     prompter = Prompter.of(bfcl, scripted("").renderer, Sampling(style="text"))
     item: Item = ITEMS["multiple"]
-    with pytest.raises(ConfigError, match="bfcl needs a chat"):
+    with pytest.raises(ConfigError, match="bfcl has tools"):
         prompter.prompt(item)

@@ -70,7 +70,7 @@ def test_a_name_is_a_base_model_a_path_or_the_folder_of_a_run(tmp_path: Path) ->
 
 def test_what_cannot_be_opened_says_what_is_missing(tmp_path: Path) -> None:
     service: Any = Service()
-    with pytest.raises(ConfigError, match="a base model or a checkpoint"):
+    with pytest.raises(ConfigError, match="neither a base model nor a checkpoint"):
         asyncio.run(open_model(service))
     with pytest.raises(CheckpointError, match="saved no weights"):
         asyncio.run(open_named(service, finished_run(tmp_path / "run")))

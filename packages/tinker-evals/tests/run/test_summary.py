@@ -98,5 +98,5 @@ def test_where_nothing_was_answered_there_is_no_score(task: Task, scripted: Make
             "errored_items": 3.0,
         },
     )
-    with pytest.raises(DataError, match="no problem was answered"):
+    with pytest.raises(DataError, match="no item was answered"):
         _ = result.summary.headline

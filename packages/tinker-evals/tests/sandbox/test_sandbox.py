@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tinker_evals.errors import GradingError
-from tinker_evals.sandbox.sandbox import Ran, Sandbox
+from tinker_evals.sandbox.sandbox import Sandbox, SandboxResult
 
 QUICK = Sandbox(seconds=5.0, memory_mb=512)
 
 
-def run(program: str, sandbox: Sandbox = QUICK) -> Ran:
+def run(program: str, sandbox: Sandbox = QUICK) -> SandboxResult:
     return asyncio.run(sandbox.run(program))
 
 
@@ -65,7 +65,7 @@ def test_it_reads_no_input() -> None:
 def test_no_more_programs_run_at_once_than_there_is_room_for() -> None:
     program = "import time; print(time.time()); time.sleep(0.1); print(time.time())"
 
-    async def all_of_them() -> list[Ran]:
+    async def all_of_them() -> list[SandboxResult]:
         sandbox = Sandbox(at_once=2)
         return await asyncio.gather(*(sandbox.run(program) for _ in range(6)))
 
@@ -74,7 +74,7 @@ def test_no_more_programs_run_at_once_than_there_is_room_for() -> None:
     assert max(at_once) <= 2
 
 
-def connect_to(server: socket.socket, network: str) -> Ran:
+def connect_to(server: socket.socket, network: str) -> SandboxResult:
     program = f"import socket; socket.create_connection({server.getsockname()!r}, timeout=2)"
     return run(program, Sandbox(seconds=5.0, network=network))
 

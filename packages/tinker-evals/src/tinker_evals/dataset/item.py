@@ -1,4 +1,4 @@
-"""One problem of a task."""
+"""An item: one problem of a task."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from attrs import field, frozen, validators
 
 @frozen(kw_only=True)
 class Item:
-    """What is asked, and what a grader needs to know to judge the answer."""
+    """One problem, with what its grader needs."""
 
     id: str = field(validator=validators.min_len(1))
-    """The same in every run, since stored answers and comparisons go by it."""
+    """Stored samples and comparisons refer to it, so it must not change between runs."""
     prompt: str
     earlier: tuple[Mapping[str, Any], ...] = ()
-    """Messages before the prompt, in the OpenAI chat format; in a chat alone."""
+    """Messages before the prompt in the OpenAI chat format, for chats only."""
     tools: tuple[Mapping[str, Any], ...] = ()
-    """What the model may call: each a name, a description and a JSON schema of its parameters."""
+    """Tools the model may call: each a name, a description and a JSON schema of its parameters."""
     target: Any = None
-    """What the grader compares with: JSON data."""
+    """JSON data that the grader compares with the answer."""
     solution: str = ""
-    """A whole answer as a model should write it; few-shot prompts show it."""
+    """A whole reply in the form the task asks for; few-shot prompts show it."""
     choices: tuple[str, ...] = ()
-    """Of a multiple choice: the texts, in the order of their letters."""
+    """Texts of the choices of a multiple-choice question, in the order of their letters."""
     cluster: str | None = None
-    """The passage or template that it shares with other items; their errors are not independent."""
+    """Passage or template that the item shares with others, whose errors are not independent."""
     group: str | None = None
-    """The subject or level under which its score is also reported."""
+    """Subject or level under which the score is also reported."""

@@ -1,4 +1,4 @@
-"""The grader of programs: they run, and their tests pass or do not."""
+"""The grader of programs: it runs them with their tests in a sandbox."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tinker_evals.sandbox.sandbox import Sandbox
 
 @frozen(kw_only=True)
 class CodeGrader:
-    """An item's target is `{"tests": a program's end, "preamble": its beginning}`.
+    """An item's target is `{"tests": program text, "preamble": program text, "entry_point": name}`.
 
-    `preamble` may be left out. Strict runs the longest fenced block of the reply; lenient, where
-    there is none, the reply as it is. Where the preamble is the start of a function (HumanEval), a
-    reply that does not define `entry_point` itself continues it.
+    `preamble` and `entry_point` are optional. Strict runs the longest fenced block of the reply;
+    lenient runs the whole reply if it has no fenced block. If the preamble opens a function
+    (HumanEval), a reply that does not define `entry_point` continues it.
     """
 
     name: str = "code"
@@ -26,14 +26,14 @@ class CodeGrader:
     sandbox: Sandbox = field(factory=Sandbox)
 
     async def grade(self, reply: str, item: Item) -> Grade:
-        """1 where the program comes to the end of its tests. Raises GradingError."""
+        """1 if the program passes its tests. Raises GradingError."""
         block = code_block(reply)
         code = reply if block is None else block
         if not code.strip():
             return Grade(scores={"strict": 0.0, "lenient": 0.0}, answers={"strict": None})
         ran = await self.sandbox.run(assemble(code, item.target))
         score = float(ran.passed)
-        comment = "time is up" if ran.timed_out else ran.output
+        comment = "time limit exceeded" if ran.timed_out else ran.output
         return Grade(
             scores={"strict": 0.0 if block is None else score, "lenient": score},
             answers={"strict": block, "lenient": code},
@@ -42,7 +42,7 @@ class CodeGrader:
 
 
 def assemble(code: str, target: dict[str, Any]) -> str:
-    """The program that is run: what the reply defines, and the tests."""
+    """The program to run: the reply's code followed by the tests."""
     preamble, name = target.get("preamble", ""), target.get("entry_point")
     if name is not None and f"def {name}(" not in code:
         code = preamble + code  # the body of the function that the preamble opens
@@ -52,6 +52,6 @@ def assemble(code: str, target: dict[str, Any]) -> str:
 
 
 def _imports(preamble: str) -> str:
-    """The lines of the preamble that import: a reply may count on them."""
+    """The import lines of the preamble, which a reply may rely on."""
     lines = preamble.splitlines(keepends=True)
     return "".join(line for line in lines if line.startswith(("import ", "from ")))

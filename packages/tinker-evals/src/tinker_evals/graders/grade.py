@@ -1,4 +1,4 @@
-"""What an answer is worth, and the port of whoever says so."""
+"""Grades, and the interface of graders."""
 
 from __future__ import annotations
 
@@ -19,46 +19,47 @@ def _shares(_: object, attribute: object, scores: Mapping[str, float]) -> None:
 
 @frozen(kw_only=True)
 class Grade:
-    """Scores under their names; the first is the one that a task is known by."""
+    """The scores of one reply."""
 
     scores: Mapping[str, float] = field(validator=[validators.min_len(1), _shares])
+    """Scores by name, from 0 to 1; the first is the task's headline score."""
     answers: Mapping[str, str | None] = field(factory=dict)
-    """Where the scores differ in how they read the reply: what each took for the answer."""
+    """The answer that each score extracted from the reply; None where it found no answer."""
     comment: str = ""
-    """Why, for people who read transcripts."""
+    """The reason, for people who read transcripts."""
 
     @property
     def answered(self) -> bool:
-        """Whether any reading found an answer."""
+        """Whether any score found an answer."""
         return not self.answers or any(answer is not None for answer in self.answers.values())
 
 
 class Named(Protocol):
-    """Both stand in the results."""
+    """A grader's name and version, which are part of a run's fingerprint."""
 
     @property
     def name(self) -> str:
-        """Which grader it is."""
+        """The name of the grader."""
         ...
 
     @property
     def version(self) -> int:
-        """Goes up when the same reply may score differently."""
+        """Increases when the same reply may score differently."""
         ...
 
 
 class Grader(Named, Protocol):
-    """Whoever says what a reply is worth."""
+    """Scores the text of a reply."""
 
     async def grade(self, reply: str, item: Item) -> Grade:
-        """Grade the text of a reply, without its thinking. Raises GradingError."""
+        """Grade a reply, given without its thinking. Raises GradingError."""
         ...
 
 
 @runtime_checkable
 class MessageGrader(Named, Protocol):
-    """The same, where more than the text counts: tool calls."""
+    """Scores a whole message, for replies that are more than text, such as tool calls."""
 
     async def grade_message(self, message: Message, item: Item) -> Grade:
-        """Grade a whole reply. Raises GradingError."""
+        """Grade a reply. Raises GradingError."""
         ...

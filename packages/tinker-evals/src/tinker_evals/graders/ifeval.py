@@ -1,4 +1,4 @@
-"""The grader of IFEval: whole prompts and single instructions, strict and loose."""
+"""The grader of IFEval: scores per prompt and per instruction, strict and loose."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tinker_evals.graders.ifeval_instructions import follows
 class InstructionGrader:
     """An item's target is `{"instruction_id_list": [...], "kwargs": [{...}, ...]}`.
 
-    Loose takes the reply in eight forms, with or without its first line, its last line and its
-    asterisks, and an instruction as followed where one of them follows it (section 3 of the paper).
+    Loose tries eight forms of the reply, with or without its first line, its last line and its
+    asterisks; an instruction is followed if one form follows it (section 3 of the paper).
     """
 
     name: str = "ifeval"
     version: int = 1
 
     async def grade(self, reply: str, item: Item) -> Grade:
-        """Four scores; the first, whether every instruction is followed by the reply as it is."""
+        """Four scores; the first is 1 if the unchanged reply follows every instruction."""
         wanted = list(zip(item.target["instruction_id_list"], item.target["kwargs"], strict=True))
         strict = [follows(reply, name, arguments) for name, arguments in wanted]
         loose = [

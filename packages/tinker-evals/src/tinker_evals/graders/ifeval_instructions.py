@@ -1,7 +1,7 @@
 """The 25 verifiable instructions of IFEval (Zhou et al. 2023, arXiv:2311.07911), each a predicate.
 
-What counts as followed is what the authors' own checker says, oddities included, so that scores can
-be compared. Written anew; `integration/test_agreement.py` sees that the two agree.
+The predicates agree with the authors' checker, oddities included, so that scores can be compared;
+`integration/test_agreement.py` checks that. The code is our own.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _YES_NO_MAYBE = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 
 
 def follows(reply: str, instruction: str, arguments: Mapping[str, Any]) -> bool:
-    """Whether the reply follows an instruction. An empty one follows none.
+    """Whether the reply follows an instruction. An empty reply follows no instruction.
 
-    Raises DataError for an instruction that IFEval does not have, and for arguments of another.
+    Raises DataError for an unknown instruction and for arguments that it does not take.
     """
     if instruction not in INSTRUCTIONS:
         raise DataError(f"unknown instruction {instruction!r}; known: {sorted(INSTRUCTIONS)}")
@@ -37,7 +37,7 @@ def follows(reply: str, instruction: str, arguments: Mapping[str, Any]) -> bool:
 
 def _compare(count: int, relation: str, bound: int) -> bool:
     if relation not in ("less than", "at least"):
-        raise DataError(f"the relation is 'less than' or 'at least', not {relation!r}")
+        raise DataError(f"relation must be 'less than' or 'at least', not {relation!r}")
     return count < bound if relation == "less than" else count >= bound
 
 
@@ -181,9 +181,9 @@ def _quotation(reply: str) -> bool:
 
 
 def _language(text: str) -> str | None:
-    """The language's ISO code; None for a text that has no words to tell it by."""
+    """The ISO code of the text's language; None for a text without words."""
     langdetect = import_extra("langdetect", "ifeval", "IFEval")
-    langdetect.DetectorFactory.seed = 0  # it guesses at random otherwise
+    langdetect.DetectorFactory.seed = 0  # without a seed its guesses are random
     try:
         return str(langdetect.detect(text))
     except langdetect.LangDetectException:
@@ -221,4 +221,4 @@ INSTRUCTIONS: Mapping[str, Callable[..., bool]] = {
     "change_case:english_lowercase": _english_lowercase,
     "punctuation:no_comma": _no_comma,
 }
-"""Name in the data: predicate of a reply and the arguments that the data gives."""
+"""Predicates by name. They take a reply and the arguments in the data."""

@@ -1,4 +1,4 @@
-"""Grading by another model: a rubric and a scale, or a duel with another model's reply."""
+"""Grading by another model: a score by a rubric, or a duel with another model's reply."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ Say briefly how they differ. Finish with a line `Verdict: ` and one word: first,
 
 @frozen(kw_only=True)
 class RubricGrader:
-    """A judge's score on a scale, brought to 0 to 1."""
+    """A judge's score on a scale, rescaled to 0 to 1."""
 
     judge: Model
     rubric: str = RUBRIC
@@ -73,15 +73,15 @@ class RubricGrader:
     @high.validator
     def _above_low(self, _: object, high: int) -> None:
         if high <= self.low:
-            raise ValueError(f"a scale from {self.low} to {high} has no room")
+            raise ValueError(f"high must be above low: {self.low} to {high}")
 
     @property
     def name(self) -> str:
-        """The judge and what it goes by."""
+        """The judge, the scale and the rubric."""
         return f"rubric judged by {self.judge.name}, {self.low} to {self.high}: {self.rubric}"
 
     async def grade(self, reply: str, item: Item) -> Grade:
-        """Raises GradingError where the judge gives no score on the scale."""
+        """Ask the judge. Raises GradingError for a judgement without a score on the scale."""
         prompt = _RATE.format(
             request=item.prompt,
             reference=_reference(item),
@@ -114,14 +114,14 @@ def read_verdict(said: str) -> float | None:
 
 @frozen(kw_only=True)
 class DuelGrader:
-    """The reply against another model's, judged in both orders: 1 won, 0 lost, between, a tie.
+    """Compares the reply with another model's, in both orders: 1 is won, 0 lost, 0.5 a tie.
 
-    A judge that prefers a place, not a reply, calls one order for each, and the duel is a tie.
+    A judge that always prefers the same position decides one order for each side: a tie.
     """
 
     opponent: Model
     judge: Model | PreferenceModel
-    """Asked in words; or a preference model (of `tinker-dpo`, say), which reads no rubric."""
+    """A model that is asked in words, or a preference model, which does not use the rubric."""
     rubric: str = RUBRIC
     opponent_tokens: int = field(default=2048, validator=validators.gt(0))
     max_tokens: int = field(default=1024, validator=validators.gt(0))
@@ -129,13 +129,13 @@ class DuelGrader:
 
     @property
     def name(self) -> str:
-        """Who is fought, who judges, and by what."""
+        """The opponent, the judge and the rubric."""
         if not isinstance(self.judge, Model):
             return f"duel with {self.opponent.name}, judged by {self.judge!r}"
         return f"duel with {self.opponent.name}, judged by {self.judge.name}: {self.rubric}"
 
     async def grade(self, reply: str, item: Item) -> Grade:
-        """Raises GradingError where a judge gives no verdict."""
+        """Judge both orders. Raises GradingError for a judgement without a verdict."""
         outcome = await _greedy(self.opponent, item.prompt, self.opponent_tokens)
         other = outcome.message.text
         as_first, on_first = await self._prefer(item, reply, other)
@@ -149,7 +149,7 @@ class DuelGrader:
         )
 
     async def _prefer(self, item: Item, first: str, second: str) -> tuple[float, str]:
-        """How much the first is preferred, 0 to 1, and what the judge said."""
+        """How much the first reply is preferred, from 0 to 1, and the judgement."""
         if not isinstance(self.judge, Model):
             sides = [[Message(role="assistant", content=text)] for text in (first, second)]
             question = [Message(role="user", content=item.prompt)]
@@ -166,7 +166,7 @@ class DuelGrader:
 
 
 def comparison_prompt(item: Item, first: str, second: str, rubric: str = RUBRIC) -> str:
-    """What a judge of a duel is asked; a judge that is to be trained learns to answer it."""
+    """The prompt of the judge of a duel, also for training a judge."""
     return _COMPARE.format(
         request=item.prompt,
         reference=_reference(item),
@@ -181,7 +181,7 @@ def _side(preference: float) -> int:
 
 
 async def ask_judge(judge: Model, prompt: str, max_tokens: int) -> str:
-    """What the judge says, greedily. Raises GradingError for a judgement that is not whole."""
+    """The judgement, sampled greedily. Raises GradingError for one that is cut off."""
     outcome = await _greedy(judge, prompt, max_tokens)
     if not isinstance(outcome, Reply):
         raise GradingError(f"{judge.name} did not finish its judgement in {max_tokens} tokens")

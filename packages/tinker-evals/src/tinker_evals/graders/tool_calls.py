@@ -1,8 +1,8 @@
 """The grader of tool calls, by the rules of the Berkeley Function Calling Leaderboard.
 
-An expected call names a function and, for each argument, every value that is allowed; `""` among
-them says that the argument may be left out. Strings are compared without case, spaces and most
-punctuation. Rules: Patil et al., "The Berkeley Function Calling Leaderboard", ICML 2025.
+An expected call names a function and the allowed values of each argument; `""` among them makes the
+argument optional. Strings are compared without case, spaces and most punctuation. Rules: Patil et
+al., "The Berkeley Function Calling Leaderboard", ICML 2025.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tinker_evals.dataset.item import Item
 from tinker_evals.graders.grade import Grade
 
 Call = tuple[str, Mapping[str, Any]]
-"""A function's name and its arguments."""
+"""A function name and its arguments."""
 
 _OPENING = re.compile(r"\{|\[\s*\{")
 """The beginning of an object, or of a list of objects."""
@@ -30,22 +30,22 @@ _IGNORED = re.compile(r"[ ,./\-_*^]")
 class CallGrader:
     """An item's target is `{"calls": [{name: {argument: [allowed, ...]}}, ...], "any": false}`.
 
-    The order of several calls does not matter. With no calls, the model has to answer in words;
-    with `any`, every call will do. Strict takes the calls that the renderer has parsed, lenient
-    also calls that stand as JSON in the text.
+    The order of several calls does not matter. An empty list of calls requires a reply in words;
+    with `any`, any call is right. Strict takes the calls that the renderer parsed; lenient also
+    takes calls that are written as JSON in the text.
     """
 
     name: str = "calls"
     version: int = 1
 
     async def grade_message(self, message: Message, item: Item) -> Grade:
-        """1 where the calls are the expected ones, and no others."""
+        """1 if the calls are exactly the expected ones."""
         parsed = [(call.name, json.loads(call.arguments)) for call in message.tool_calls]
         written = parsed or list(written_calls(message.text))
-        readings = {"strict": parsed, "lenient": written}
+        found = {"strict": parsed, "lenient": written}
         return Grade(
-            scores={k: float(_right(calls, message, item)) for k, calls in readings.items()},
-            answers={k: _shown(calls) or message.text or None for k, calls in readings.items()},
+            scores={k: float(_right(calls, message, item)) for k, calls in found.items()},
+            answers={k: _shown(calls) or message.text or None for k, calls in found.items()},
         )
 
 
@@ -70,7 +70,7 @@ def _right(calls: Sequence[Call], message: Message, item: Item) -> bool:
 def same_call(
     call: Call, expected: Mapping[str, Mapping[str, Any]], schemas: Mapping[str, Any]
 ) -> bool:
-    """Whether the function is the expected one, and each argument allowed, or allowed to lack."""
+    """Whether the function is the expected one, its arguments are allowed, and none is missing."""
     name, arguments = call
     ((wanted, allowed),) = expected.items()
     if name != wanted or not arguments.keys() <= allowed.keys():
@@ -85,12 +85,12 @@ def same_call(
 
 def _allowed(value: Any, values: Sequence[Any], kind: str | None) -> bool:
     if (kind == "integer" and type(value) is float) or (kind != "string" and value == ""):
-        return False  # a count is no measure: 5.0 is refused for 5
+        return False  # an integer argument must not be 5.0
     return any(same_value(value, answer) for answer in values)
 
 
 def same_value(value: Any, answer: Any) -> bool:
-    """Whether a value is an allowed one; in a dictionary, each key has its own allowed ones."""
+    """Whether a value equals an allowed one. In a dictionary, each key has its allowed values."""
     match value, answer:
         case str(), str():
             return _plain(value) == _plain(answer)
@@ -116,7 +116,7 @@ def _plain(text: str) -> str:
 
 
 def written_calls(text: str) -> Iterator[Call]:
-    """What stands in a text as `{"name": ..., "arguments": {...}}`, alone or in a list."""
+    """The objects `{"name": ..., "arguments": {...}}` in a text, alone or in a list."""
     decoder, start = json.JSONDecoder(), 0
     while (found := _OPENING.search(text, start)) is not None:
         try:

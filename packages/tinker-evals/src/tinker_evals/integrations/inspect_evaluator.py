@@ -1,4 +1,4 @@
-"""Any Inspect task as an evaluator in a loop. Needs `pip install 'tinker-evals[inspect]'`."""
+"""An Inspect task as an evaluator. Needs `pip install 'tinker-evals[inspect]'`."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from tinker_train import Metrics
 
 @frozen(kw_only=True)
 class InspectEvaluator:
-    """Runs an Inspect task on a snapshot; its log is one that `inspect view` shows."""
+    """Runs an Inspect task on a snapshot, with a log for `inspect view`."""
 
     task: Any
-    """What `inspect_ai.eval` takes: a task, a file, a registered name."""
+    """A task as `inspect_ai.eval` takes it: a task, a file, or a registered name."""
     renderer: Renderer
     log_dir: Path
     limit: int | None = None
     generate: Mapping[str, Any] = field(factory=dict)
-    """Settings of Inspect's GenerateConfig, such as `temperature` and `max_tokens`."""
+    """Fields of Inspect's GenerateConfig, such as `temperature` and `max_tokens`."""
 
     async def __call__(self, client: SamplingClient) -> Metrics:
-        """Every metric of every scorer, under `scorer/metric`; EngineError at a failed run."""
+        """Metrics of all scorers, under `scorer/metric`. Raises EngineError for a failed run."""
         inspect = import_extra("inspect_ai", "inspect", "an Inspect task")
         provider = import_module("tinker_evals.integrations.inspect_provider")
         model = Model(name="snapshot", client=client, renderer=self.renderer)

@@ -1,7 +1,7 @@
 """Models of the Tinker API in Inspect: `inspect eval task.py --model tinker/<base model>`.
 
-Inspect finds this module by its entry point. A checkpoint is named with `-M checkpoint=...` (a
-`tinker://` path, or a run's folder), another renderer with `-M renderer=...`.
+Inspect finds this module by its entry point. `-M checkpoint=...` names a checkpoint (a `tinker://`
+path or a run directory), and `-M renderer=...` another renderer.
 """
 # mypy: disable-error-code="import-not-found,misc,no-any-unimported,untyped-decorator"
 
@@ -43,13 +43,24 @@ from tinker_core import ToolCall as OurToolCall
 from tinker_evals.model.model import Model
 from tinker_evals.model.open_model import open_model, process_service
 
+_APPLIED_HERE = frozenset(
+    ("max_tokens", "temperature", "top_p", "top_k", "seed", "stop_seqs", "num_choices")
+)
+_APPLIED_BY_INSPECT = frozenset(
+    (
+        *("max_retries", "timeout", "attempt_timeout", "max_connections", "adaptive_connections"),
+        *("system_message", "max_tool_output", "reasoning_history", "cache", "fail_on_refusal"),
+        *("fallback_models", "internal_tools"),
+    )
+)
+"""Settings that Inspect applies around the provider."""
 _MAX_TOKENS = 2048
 _MAX_CONNECTIONS = 256
 
 
 @modelapi(name="tinker")
 class TinkerAPI(ModelAPI):
-    """One model, opened at its first use: a base model, a checkpoint of it, or `model` as given."""
+    """A base model, a checkpoint of it, or a given `model`, opened at its first use."""
 
     def __init__(
         self,
@@ -73,7 +84,8 @@ class TinkerAPI(ModelAPI):
         tool_choice: ToolChoice,
         config: GenerateConfig,
     ) -> ModelOutput:
-        """Sample what the assistant says next; tool calls and reasoning both ways."""
+        """Sample the assistant's next message. Raises ConfigError for an unsupported setting."""
+        refuse_unsupported(config, tool_choice)
         model = await self._opened()
         renderer = model.renderer
         specs = [] if tool_choice == "none" else [_spec(tool) for tool in tools]
@@ -91,18 +103,36 @@ class TinkerAPI(ModelAPI):
         return self._model
 
     def max_tokens(self) -> int:
-        """Of a reply, unless a task says otherwise."""
+        """Most tokens of a reply, unless a task says otherwise."""
         return _MAX_TOKENS
 
     def max_connections(self) -> int:
-        """Enough to fill the engine's batch."""
+        """Concurrent requests, enough to fill the engine's batch."""
         return _MAX_CONNECTIONS
 
     def should_retry(self, ex: BaseException) -> bool:
-        """What the engine calls its own fault."""
+        """Whether the engine failed, rather than the request."""
         if isinstance(ex, tinker.RequestFailedError):
             return ex.category != types.RequestErrorCategory.User
         return isinstance(ex, tinker.APIConnectionError | tinker.InternalServerError)
+
+
+def refuse_unsupported(config: GenerateConfig, tool_choice: ToolChoice) -> None:
+    """Raise ConfigError that names the settings which this provider cannot apply."""
+    given = config.model_dump(exclude_none=True)
+    if given.get("parallel_tool_calls"):  # only the opposite cannot be applied
+        del given["parallel_tool_calls"]
+    unsupported = [name for name in given if name not in _APPLIED_HERE | _APPLIED_BY_INSPECT]
+    if unsupported:
+        raise ConfigError(
+            f"the tinker provider does not support {', '.join(sorted(unsupported))}: remove"
+            " the setting"
+        )
+    if tool_choice not in ("auto", "none"):
+        raise ConfigError(
+            f"the tinker provider cannot force a tool call: tool_choice is {tool_choice!r},"
+            " expected 'auto' or 'none'"
+        )
 
 
 def _sampling_params(
@@ -119,7 +149,7 @@ def _sampling_params(
 
 
 def to_message(message: ChatMessage) -> Message:
-    """Inspect's message as ours; DataError for content that is neither text nor reasoning."""
+    """Inspect's message as ours. Raises DataError for content other than text and reasoning."""
     calls = [
         OurToolCall(name=call.function, arguments=json.dumps(call.arguments), id=call.id)
         for call in getattr(message, "tool_calls", None) or ()
@@ -144,7 +174,7 @@ def _parts(content: Any) -> tuple[Part, ...]:
             case ContentReasoning():
                 parts.append(ThinkingPart(part.reasoning))
             case _:
-                raise DataError(f"only text and reasoning can be sent, not {part.type}")
+                raise DataError(f"messages can hold text and reasoning, not {part.type}")
     return tuple(parts)
 
 
@@ -177,7 +207,7 @@ def _output(
 
 
 def to_choice(outcome: Outcome, name: str, stops: Sequence[str] = ()) -> ChatCompletionChoice:
-    """What the model said, as Inspect has it; text ends before the first of `stops`."""
+    """A parsed reply as Inspect's choice; its text ends before the first of `stops`."""
     message = outcome.message
     text, stopped = _up_to(message.text, stops)
     reasoning = [ContentReasoning(reasoning=message.thinking)] if message.thinking else []

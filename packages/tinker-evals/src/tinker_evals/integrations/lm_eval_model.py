@@ -1,6 +1,7 @@
 """Models of the Tinker API in lm-evaluation-harness, log-likelihood included.
 
-The harness (0.4.13) has no entry points for models, so this command registers ours and hands over:
+The harness (0.4.13) has no entry points for models. `tinker-lm-eval` registers ours and runs the
+harness's own command:
 
     tinker-lm-eval run --model tinker --model_args model=local/tiny --tasks arc_easy
 
@@ -11,7 +12,8 @@ The harness (0.4.13) has no entry points for models, so this command registers o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 import tinker
@@ -20,13 +22,16 @@ from lm_eval.api.model import TemplateLM
 from lm_eval.api.registry import register_model
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
-from tinker_core import as_conversation
+from tinker_core import ConfigError, as_conversation
 from tinker_evals.model.open_model import open_model, process_service
-from tinker_train import task_group
+from tinker_train import gather
 
-Asked = TypeVar("Asked")
-Answer = TypeVar("Answer")
+Request = TypeVar("Request")
+Result = TypeVar("Result")
 Scored = tuple[float, bool]
+
+_MAX_GEN_TOKS = 256
+"""The harness's default."""
 
 
 @register_model("tinker")
@@ -38,7 +43,7 @@ class TinkerLM(TemplateLM):
         model: str,
         checkpoint: str | None = None,
         renderer: str | None = None,
-        max_length: int = 2048,
+        max_length: int | None = None,
         concurrency: int = 64,
         batch_size: Any = None,
         max_batch_size: Any = None,
@@ -48,30 +53,37 @@ class TinkerLM(TemplateLM):
         opened = asyncio.run(open_model(process_service(), model, checkpoint, renderer))
         self.name, self.client, self.renderer = opened.name, opened.client, opened.renderer
         self.tokenizer = opened.renderer.tokenizer
-        self.max_length, self.concurrency = int(max_length), int(concurrency)
+        self.max_length = context_length(opened.context_length, max_length)
+        self._longest_text = self.max_length
+        """Tokens of a text that is scored. Scoring samples one token after the text."""
+        if self.max_length == opened.context_length:
+            self._longest_text -= 1
+        self.concurrency = int(concurrency)
         self._rendered: dict[str, list[int]] = {}
-        """Chats as text: their tokens, so that nothing is lost by tokenizing the text again."""
+        """Texts of rendered chats, with their tokens: the text alone may tokenize differently."""
+        self._cut: list[str] = []
+        """Prompts of the current requests that were cut."""
 
     @property
     def eot_token_id(self) -> int:
-        """What ends a text."""
+        """The token that ends a text."""
         return int(self.tokenizer.eos_token_id)
 
     @property
     def prefix_token_id(self) -> int:
-        """What a text begins with where nothing else comes before it."""
+        """The token before a text without context."""
         bos = self.tokenizer.bos_token_id
         return self.eot_token_id if bos is None else int(bos)
 
     @property
     def tokenizer_name(self) -> str:
-        """Distinguishes cached prompts."""
+        """Part of the key of cached prompts."""
         return f"{self.name} by {self.renderer.name}".replace("/", "__")
 
     def tok_encode(
         self, string: str, add_special_tokens: bool | None = None, **_: Any
     ) -> list[int]:
-        """Tokens of a text; of a rendered chat, the renderer's own."""
+        """The tokens of a text; for a rendered chat, the renderer's tokens."""
         if string in self._rendered:
             return list(self._rendered[string])
         bos = self.tokenizer.bos_token
@@ -82,7 +94,7 @@ class TinkerLM(TemplateLM):
     def apply_chat_template(
         self, chat_history: Sequence[Mapping[str, Any]], add_generation_prompt: bool = True
     ) -> str:
-        """A chat as text, by our renderer; without a prompt, the last message is gone on with."""
+        """A chat as text, by our renderer. Without a prompt, the last message is a prefill."""
         messages = as_conversation(list(chat_history))
         if add_generation_prompt:
             prompt = self.renderer.build_generation_prompt(messages)
@@ -95,18 +107,18 @@ class TinkerLM(TemplateLM):
         return text
 
     def chat_template(self, chat_template: bool | str = False) -> str | None:
-        """Stands in the harness's results; the renderer's name, since it is no template."""
+        """The name of the renderer, for the harness's results."""
         return f"tinker-render: {self.renderer.name}"
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
-        """What the model says up to the first of the stop texts, its own end, or the limit."""
+        """Sampled text up to the first stop string, the end of the text, or the token limit."""
         return self._all([request.args for request in requests], self._generate)
 
     async def _generate(self, request: tuple[str, Mapping[str, Any]]) -> str:
         context, settings = request
         stops = settings.get("until") or []
         stops = [stops] if isinstance(stops, str) else [stop for stop in stops if stop]
-        max_tokens = int(settings.get("max_gen_toks") or 256)
+        max_tokens = int(settings.get("max_gen_toks") or _MAX_GEN_TOKS)
         sampled = settings.get("do_sample", True)
         params = tinker.SamplingParams(
             max_tokens=max_tokens,
@@ -114,10 +126,10 @@ class TinkerLM(TemplateLM):
             top_p=float(settings.get("top_p", 1.0)),
             stop=stops or None,
         )
-        tokens = self.tok_encode(context)[-(self.max_length - max_tokens) :]
+        tokens = self._fit(self.tok_encode(context), self.max_length, max_tokens)
         response = await self.client.sample(tinker.ModelInput.from_ints(tokens), 1, params)
         said = list(response.sequences[0].tokens)
-        ends = {self.eot_token_id, *(s for s in self._stop_tokens() if s is not None)}
+        ends = {self.eot_token_id, *self._stop_tokens()}
         end = next((i for i, token in enumerate(said) if token in ends), len(said))
         text = str(self.tokenizer.decode(said[:end], skip_special_tokens=True))
         places = [text.find(stop) for stop in stops if stop in text]
@@ -134,23 +146,23 @@ class TinkerLM(TemplateLM):
     def loglikelihood_rolling(
         self, requests: list[Instance], disable_tqdm: bool = False
     ) -> list[float]:
-        """The log-likelihood of whole texts, in windows where they are longer than the context."""
+        """The log-likelihood of whole texts, in windows of the context's length."""
         return self._all([request.args[0] for request in requests], self._rolling)
 
     async def _rolling(self, text: str) -> float:
         windows = get_rolling_token_windows(
             token_list=self.tok_encode(text, add_special_tokens=False),
             prefix_token=self.prefix_token_id,
-            max_seq_len=self.max_length - 1,
+            max_seq_len=self._longest_text - 1,
             context_len=1,
         )
         scored = [await self._score(make_disjoint_window(window)) for window in windows]
         return sum(logprob for logprob, _ in scored)
 
     async def _score(self, request: tuple[list[int], list[int]]) -> Scored:
-        """Summed logprob of the tokens after others, and whether each was the likeliest."""
+        """The summed logprob of tokens after others, and whether each was the likeliest."""
         before, after = request
-        tokens = [*before, *after][-self.max_length :]
+        tokens = [*self._fit(before, self._longest_text, len(after)), *after]
         client: Any = self.client  # the likeliest tokens are the SDK's own, not our protocol's
         response = await client.sample(
             tinker.ModelInput.from_ints(tokens),
@@ -167,17 +179,45 @@ class TinkerLM(TemplateLM):
         )
 
     def _all(
-        self, asked: Sequence[Asked], ask: Callable[[Asked], Awaitable[Answer]]
-    ) -> list[Answer]:
-        async def run() -> list[Answer]:
-            slots = asyncio.Semaphore(self.concurrency)
+        self, requests: Sequence[Request], ask: Callable[[Request], Coroutine[Any, Any, Result]]
+    ) -> list[Result]:
+        self._cut.clear()
+        results = asyncio.run(gather((ask(each) for each in requests), limit=self.concurrency))
+        if self._cut:
+            cut = f"{len(self._cut)} of {len(requests)} prompts were cut from the left, the first"
+            warnings.warn(f"{cut} {self._cut[0]}", stacklevel=2)
+        return results
 
-            async def one(request: Asked) -> Answer:
-                async with slots:
-                    return await ask(request)
+    def _fit(self, tokens: list[int], length: int, reserved: int) -> list[int]:
+        """The last tokens of a prompt that leave `reserved` of `length` tokens after it.
 
-            async with task_group() as group:
-                tasks = [group.create_task(one(request)) for request in asked]
-            return [task.result() for task in tasks]
+        Raises ConfigError where they leave no room for a prompt.
+        """
+        room = length - reserved
+        if room < 1:
+            raise ConfigError(
+                f"a context of {length} tokens has no room for a prompt before {reserved}"
+                " tokens: lower max_gen_toks, or shorten the continuations"
+            )
+        if len(tokens) > room:
+            self._cut.append(
+                f"from {len(tokens)} tokens to {room}, because the context has {length}"
+                f" tokens and {reserved} follow the prompt"
+            )
+        return tokens[-room:]
 
-        return asyncio.run(run())
+
+def context_length(of_engine: int | None, max_length: int | None) -> int:
+    """Tokens of prompt and continuation together: the engine's limit, or `max_length` below it.
+
+    Warns of a `max_length` above it. Raises ConfigError where neither is known.
+    """
+    if max_length is None and of_engine is None:
+        raise ConfigError(
+            "the engine does not state the model's context length: pass --model_args max_length=..."
+        )
+    if max_length is None or of_engine is None:
+        return int(max_length or of_engine or 0)
+    if int(max_length) > of_engine:
+        warnings.warn(f"max_length {max_length} exceeds the engine's {of_engine}", stacklevel=2)
+    return min(int(max_length), of_engine)

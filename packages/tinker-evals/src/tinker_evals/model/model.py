@@ -1,4 +1,4 @@
-"""The model that is asked: a snapshot's sampling client, and how it is spoken to."""
+"""The model under evaluation: a sampling client and the renderer of its prompts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinker_render import Renderer
 
 
 class SamplingClient(Protocol):
-    """The part of `tinker.SamplingClient` that is used here."""
+    """The part of `tinker.SamplingClient` that this package uses."""
 
     def sample(
         self,
@@ -20,7 +20,7 @@ class SamplingClient(Protocol):
         num_samples: int,
         sampling_params: tinker.SamplingParams,
     ) -> tinker.APIFuture[types.SampleResponse]:
-        """Continuations of the prompt."""
+        """Sample continuations of the prompt."""
         ...
 
     def compute_logprobs(self, prompt: tinker.ModelInput) -> tinker.APIFuture[list[float | None]]:
@@ -30,17 +30,17 @@ class SamplingClient(Protocol):
 
 @frozen(kw_only=True)
 class Model:
-    """A snapshot and its renderer."""
+    """A snapshot of a model, and its renderer."""
 
     name: str
-    """Stands in the results: a base model or a checkpoint's path."""
+    """Name in the results: a base model, or the path of a checkpoint."""
     client: SamplingClient
     renderer: Renderer
     context_length: int | None = None
-    """Tokens of prompt and reply together, where it is known; replies are kept within."""
+    """Most tokens of prompt and reply together, if the engine states it. Replies stay within it."""
 
     def room(self, prompt: tinker.ModelInput, max_tokens: int) -> int:
-        """Tokens that a reply may have; at least one, for the engine refuses too long a prompt."""
+        """Most tokens of a reply to the prompt; 1 for a prompt that the engine will refuse."""
         if self.context_length is None:
             return max_tokens
         return max(1, min(max_tokens, self.context_length - prompt.length))

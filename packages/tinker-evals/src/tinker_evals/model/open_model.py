@@ -1,4 +1,4 @@
-"""From names to a model that can be asked."""
+"""Opening a model by name: a base model, a checkpoint, or a run directory."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ async def open_model(
     checkpoint: str | None = None,
     renderer: str | None = None,
 ) -> Model:
-    """A base model, or a checkpoint: a `tinker://` path, or a run's folder for its newest weights.
+    """Open a base model or a checkpoint.
 
-    A run's folder also knows its base model and renderer, and the engine knows a path's base model.
-    Raises ConfigError, CheckpointError or EngineError.
+    `checkpoint` is a `tinker://` path, or a run directory for its newest weights. A run directory
+    also states the base model and the renderer; the engine states the base model of a path. Raises
+    ConfigError, CheckpointError or EngineError.
     """
     path = checkpoint
     if checkpoint is not None and not checkpoint.startswith("tinker://"):
@@ -35,7 +36,7 @@ async def open_model(
         base_model = base_model or config.get("model")
         renderer = renderer or config.get("renderer")
     if base_model is None and path is None:
-        raise ConfigError("name a base model or a checkpoint")
+        raise ConfigError("neither a base model nor a checkpoint is given")
     with engine_errors(f"weights {path}" if path else f"model {base_model!r}"):
         client: tinker.SamplingClient = await service.create_sampling_client(
             model_path=path, base_model=None if path else base_model
@@ -51,14 +52,14 @@ async def open_model(
 
 
 async def open_named(service: tinker.ServiceClient, name: str) -> Model:
-    """By one name: a base model, a `tinker://` path, or the folder of a run. As `open_model`."""
+    """`open_model` by one name: a base model, a `tinker://` path, or a run directory."""
     is_checkpoint = name.startswith("tinker://") or has_run(Path(name))
     return await open_model(service, **{"checkpoint" if is_checkpoint else "base_model": name})
 
 
 async def _context_length(service: tinker.ServiceClient, base_model: str) -> int | None:
     with warnings.catch_warnings():
-        # Deprecated for tinker.RestClient, which would need the engine's address and key.
+        # Deprecated in favour of tinker.RestClient, which needs the engine's address and key.
         warnings.simplefilter("ignore", FutureWarning)
         asked = service.get_server_capabilities_async()
     with engine_errors("capabilities"):
@@ -69,14 +70,14 @@ async def _context_length(service: tinker.ServiceClient, base_model: str) -> int
 
 @cache
 def process_service() -> tinker.ServiceClient:
-    """An engine that lives as long as this process, for tools whose main program is not ours."""
+    """The service of an engine that lives as long as this process, for tools like Inspect."""
     stack = ExitStack()
     atexit.register(_close, stack)
     return stack.enter_context(connect()).service
 
 
 def _close(stack: ExitStack) -> None:
-    with suppress(RuntimeError):  # so late the SDK has no threads left to say goodbye with
+    with suppress(RuntimeError):  # at exit, the SDK cannot start threads to close its session
         stack.close()
 
 
@@ -84,5 +85,5 @@ def _newest_weights(run: Path) -> str:
     records = read_checkpoints(RunDirectory(run).checkpoints_file)
     paths = [record.sampler_path for record in records if record.sampler_path is not None]
     if not paths:
-        raise CheckpointError(f"{run} has saved no weights to sample from")
+        raise CheckpointError(f"{run} has saved no weights to sample from; resume it first")
     return paths[-1]

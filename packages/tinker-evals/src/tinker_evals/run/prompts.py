@@ -1,4 +1,4 @@
-"""From an item to the tokens that are sent, and from sampled tokens to what the model said."""
+"""Prompts: an item to the tokens that are sent, and sampled tokens to the parsed reply."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from tinker_render import Renderer
 
 @frozen(kw_only=True)
 class Prompt:
-    """What is sent, and the same for people."""
+    """The prompt of one item."""
 
     model_input: tinker.ModelInput
     stop: list[int] | list[str]
     shown: str | list[dict[str, Any]]
-    """The text, or the messages in the OpenAI chat format."""
+    """The prompt for people: a text, or messages in the OpenAI chat format."""
 
 
 @frozen(kw_only=True)
 class Prompter:
-    """How one model is asked the problems of one task."""
+    """Makes the prompts of one task for one renderer."""
 
     task: Task
     renderer: Renderer
     sampling: Sampling
     solved: Sequence[Item]
-    """Solved problems, of which a prompt shows those that it does not ask."""
+    """Items with solutions. A prompt shows them as shots, without the item that it asks."""
 
     @classmethod
     def of(cls, task: Task, renderer: Renderer, sampling: Sampling) -> Prompter:
-        """With the solved problems that come with the package. Raises ConfigError."""
+        """With the shots that come with the package. Raises ConfigError for too few."""
         solved = load_shots(task, sampling.shots)
         return cls(task=task, renderer=renderer, sampling=sampling, solved=solved)
 
     def prompt(self, item: Item) -> Prompt:
-        """The problem in the style that is asked for, solved ones before it."""
+        """The prompt of an item in the style of the settings, after its shots."""
         solved = [shot for shot in self.solved if shot.prompt != item.prompt]
         shots = solved[: self.sampling.shots]
         return self._text(item, shots) if self.sampling.style == "text" else self._chat(item, shots)
 
     def outcome(self, sequence: types.SampledSequence, item: Item) -> Outcome:
-        """What the model said to the problem."""
+        """Parse a sampled sequence."""
         tokens = list(sequence.tokens)
         if self.sampling.style == "chat":
             return self.renderer.parse_response(tokens, tools=item.tools)
@@ -83,13 +83,13 @@ class Prompter:
 
     def _text(self, item: Item, shots: Sequence[Item]) -> Prompt:
         if item.tools:
-            raise ConfigError(f"{self.task.name} needs a chat: text that is continued has no tools")
+            raise ConfigError(f"{self.task.name} has tools: set sampling.style to 'chat'")
         form = self.task.text_format
         solved = [
             f"{form.before}{shot.prompt}{form.between}{form.lead}{shot.solution}{form.separator}"
             for shot in shots
         ]
         text = "".join([*solved, f"{form.before}{item.prompt}{form.between}"])
-        tokens = self.renderer.tokenizer.encode(text)  # with what begins a text: a BOS token
+        tokens = self.renderer.tokenizer.encode(text)  # with a BOS token, if the tokenizer has one
         model_input = tinker.ModelInput.from_ints(tokens)
         return Prompt(model_input=model_input, stop=list(form.stop), shown=text)

@@ -1,4 +1,4 @@
-"""The result of a task: its summary, and everything that it depends on."""
+"""The result of a task: its summary and its fingerprint."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from tinker_evals.run.summary import Summary
 
 @frozen(kw_only=True)
 class TaskResult:
-    """A task's summary, and everything that it depends on."""
+    """The result of one task."""
 
     task: str
     model: str
     items: int
-    """Asked for."""
+    """Number of items that were asked."""
     errored: Mapping[str, str]
-    """Items without an answer, because the engine or the grader failed: id, and the last error.
+    """The last error of each item on which the engine or the grader failed, by item id.
 
-    They are in no score. Running the task again asks them again.
+    These items are in no score. The next run of the task asks them again.
     """
     summary: Summary
     seconds: float
-    """Of this run alone; what was stored before took none."""
+    """Duration of this run. Stored samples take no time."""
     fingerprint: Fingerprint
-    """Task, data, prompt, renderer, grader, sampling: what a score cannot be compared without."""
+    """What the scores depend on: task, data, prompt, renderer, grader, sampling."""
 
     @property
     def complete(self) -> bool:
@@ -37,7 +37,7 @@ class TaskResult:
         return not self.errored
 
     def metrics(self) -> dict[str, float]:
-        """For a training loop's log: scores, their errors, and the shares of what went wrong."""
+        """Metrics of a training loop: scores, standard errors, and shares of what went wrong."""
         found: dict[str, float] = {}
         for name, estimate in self.summary.scores.items():
             found[name] = estimate.value
@@ -51,13 +51,13 @@ class TaskResult:
         return {**found, "errored_items": float(len(self.errored))}
 
     def plain(self) -> dict[str, Any]:
-        """As JSON data; what is not a number becomes null."""
+        """The result as JSON data, with null for nan."""
         data: dict[str, Any] = finite(asdict(self))
         return data
 
 
 def finite(value: Any) -> Any:
-    """JSON data with null where a number is none."""
+    """JSON data with null for numbers that are not finite."""
     if isinstance(value, Mapping):
         return {str(key): finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

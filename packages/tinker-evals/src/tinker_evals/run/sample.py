@@ -1,4 +1,4 @@
-"""One reply and what it was worth; one line of `samples.jsonl`."""
+"""A sample: one reply with its grade, and one line of `samples.jsonl`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from attrs import asdict, field, frozen, validators
 
-from tinker_core import CutShort, Malformed, Message, Outcome, RunDirectoryError
+from tinker_core import CutShort, Malformed, Message, Outcome
 from tinker_evals.dataset.item import Item
 from tinker_evals.graders.grade import Grade
 
@@ -22,53 +22,45 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _OPENING = 200
-"""Characters of a reply in which a refusal is looked for."""
+"""Characters at the beginning of a reply that are searched for a refusal."""
 
 
 @frozen(kw_only=True)
 class Sample:
-    """A reply and its grade. Errors are none of these: they are not stored as answers."""
+    """One reply with its grade. A failure of the engine or the grader is not a sample."""
 
     item: str
     sample: int
-    """Which of the problem's replies it is, from 0."""
+    """Number of the reply among those to the item, from 0."""
     status: Status = field(validator=validators.in_(STATUSES))
     scores: Mapping[str, float]
-    """The first is the one that the task is known by."""
+    """Scores by name; the first is the task's headline score."""
     prompt: Any
-    """The text, or the messages in the OpenAI chat format."""
+    """A text, or messages in the OpenAI chat format."""
     reply: str
     thinking: str = ""
     target: Any = None
     answers: Mapping[str, str | None] = field(factory=dict)
     comment: str = ""
     tokens: int = 0
-    """Sampled."""
+    """Sampled tokens."""
     cluster: str | None = None
     group: str | None = None
 
     @property
     def score(self) -> float:
-        """The score that the task is known by."""
+        """The headline score."""
         return next(iter(self.scores.values()))
 
     def row(self) -> dict[str, Any]:
-        """As it stands in the file."""
+        """The line of the file as plain data."""
         return asdict(self, recurse=False)
-
-
-def read_sample(row: Mapping[str, Any], where: str) -> Sample:
-    """The sample of a row; raises RunDirectoryError that says where it was."""
-    try:
-        return Sample(**row)
-    except (TypeError, ValueError) as error:
-        raise RunDirectoryError(f"{where}: not a sample: {error}") from error
 
 
 def make_sample(
     item: Item, number: int, outcome: Outcome, grade: Grade, prompt: Any, tokens: int
 ) -> Sample:
-    """Put a graded reply on record."""
+    """The sample of a graded reply."""
     message = outcome.message
     return Sample(
         item=item.id,
@@ -94,7 +86,7 @@ def _calls(message: Message) -> list[str]:
 
 
 def _status(outcome: Outcome, grade: Grade) -> Status:
-    """A truncated or malformed reply is graded as it stands, and counted apart all the same."""
+    """Truncated and malformed replies keep their grade; the status counts them separately."""
     if isinstance(outcome, CutShort):
         return "truncated"
     if isinstance(outcome, Malformed):

@@ -1,4 +1,4 @@
-"""The summary of a task: every score with its error, and what went wrong counted apart."""
+"""The summary of a task: scores with standard errors, and counts of what went wrong."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ ByItem = Mapping[str, Sequence[Sample]]
 
 @frozen(kw_only=True)
 class Summary:
-    """What the replies to a task's items add up to."""
+    """Scores and counts over the samples of a task."""
 
     scores: Mapping[str, Estimate]
-    """Over items, each with the mean of its replies; the first is what the task is known by."""
+    """Means over items, each with the mean of its samples; the first is the headline score."""
     counts: Mapping[str, int]
-    """Replies of each status."""
+    """Number of samples of each status."""
     pass_at: Mapping[int, Estimate] = field(factory=dict)
-    """The chance that one of k replies is right, for k = 1, 2, 4, ..., where there are several."""
+    """pass@k for k = 1, 2, 4, ..., where every item has several samples."""
     groups: Mapping[str, Estimate] = field(factory=dict)
-    """The first score of each group of items."""
+    """The headline score of each group of items."""
     tokens: int = 0
-    """Sampled."""
+    """Sampled tokens."""
 
     @property
     def headline(self) -> Estimate:
-        """The score that the task is known by. Raises DataError where no problem was answered."""
+        """The headline score. Raises DataError where no item was answered."""
         if not self.scores:
-            raise DataError("no problem was answered, so there is no score")
+            raise DataError("no item was answered, so there is no score")
         return next(iter(self.scores.values()))
 
 
 def summarize(samples: Iterable[Sample]) -> Summary:
-    """Sum up; items count alike however many replies they have. No replies, no scores."""
+    """The summary of samples. Items have equal weight, however many samples they have."""
     kept = list(samples)
     grouped = by_item(kept)
     names = list(kept[0].scores) if kept else []
@@ -52,7 +52,7 @@ def summarize(samples: Iterable[Sample]) -> Summary:
 
 
 def by_item(samples: Iterable[Sample]) -> ByItem:
-    """The replies to each item, by its id, in the order in which the items first occur."""
+    """The samples of each item, by item id, in the order in which the items first occur."""
     grouped: dict[str, list[Sample]] = {}
     for sample in samples:
         grouped.setdefault(sample.item, []).append(sample)
@@ -60,7 +60,7 @@ def by_item(samples: Iterable[Sample]) -> ByItem:
 
 
 def mean_score(samples: Sequence[Sample], name: str) -> float:
-    """Of the replies to one item."""
+    """The mean score of the samples of one item."""
     return math.fsum(sample.scores[name] for sample in samples) / len(samples)
 
 
@@ -70,7 +70,7 @@ def _estimate(grouped: ByItem, name: str) -> Estimate:
 
 
 def clusters(samples: Iterable[Sample]) -> list[str] | None:
-    """The cluster of each item, its own id where it has none; None where no item has one."""
+    """The cluster of each item, its own id where it has no cluster; None without any cluster."""
     rows = list(samples)
     if all(row.cluster is None for row in rows):
         return None
@@ -78,7 +78,7 @@ def clusters(samples: Iterable[Sample]) -> list[str] | None:
 
 
 def _pass_at(grouped: ByItem) -> dict[int, Estimate]:
-    """For those k for which every item has replies enough; a reply is right when it scores 1."""
+    """For each k up to the fewest samples of an item. A sample is right if it scores 1."""
     fewest = min((len(rows) for rows in grouped.values()), default=0)
     found = {}
     for k in (2**i for i in range(fewest.bit_length()) if fewest > 1):

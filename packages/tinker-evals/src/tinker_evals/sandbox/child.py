@@ -1,4 +1,4 @@
-"""Runs in the sandbox's process, without our packages: limits first, then the program."""
+"""The process of the sandbox: it sets the limits, then runs the program. It imports no package."""
 
 import json
 import sys
@@ -7,7 +7,7 @@ CLONE_NEWUSER, CLONE_NEWNET = 0x1000_0000, 0x4000_0000  # of linux/sched.h; os.u
 
 
 def limit(cpu: int, memory: int, file: int) -> None:
-    """Set what cannot be raised again."""
+    """Set limits that the program cannot raise."""
     import resource
 
     for kind, bound in (
@@ -21,7 +21,7 @@ def limit(cpu: int, memory: int, file: int) -> None:
 
 
 def cut_network() -> bool:
-    """Move to a network of its own, with no way out of it; False where the system forbids that."""
+    """Move to a new network without a way out. False if the system does not allow it."""
     import ctypes
 
     try:
@@ -32,9 +32,9 @@ def cut_network() -> bool:
 
 
 def main() -> None:
-    """Say the token only where the program came to its end; an early exit does not.
+    """Print the token after a program that reached its end.
 
-    It is also said before the program begins, where the network was to be cut and is not.
+    Print it before the program, too, if the network should be cut and could not be.
     """
     order = json.load(sys.stdin)
     cut = order["network"] == "open" or cut_network()

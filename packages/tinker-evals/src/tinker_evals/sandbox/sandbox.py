@@ -1,10 +1,10 @@
-"""Running a model's program apart from ours, with limits.
+"""The sandbox: a child process with limits that runs a model's program.
 
-A child process: no environment, no standard input, a folder of its own, limits on processor time,
-memory, file size and open files, and, on Linux, a network of its own that leads nowhere. That stops
-accidents (an endless loop, a full disk, a request to somebody's server), not an attack: the program
-runs as the user and reads what the user can read, sockets that lie in the file system included.
-Where that matters, `command` puts a container or `bwrap` in front.
+The child has no environment variables, no standard input, its own folder, limits on processor time,
+memory, file size and open files, and, on Linux, its own network without a way out. That stops
+accidents (an endless loop, a full disk, a request to a server), not attacks: the program runs as
+the user and reads what the user can read, sockets in the file system included. Set `command` to run
+it in a container or with `bwrap` where that matters.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from attrs import field, frozen, validators
 from tinker_evals.errors import GradingError
 
 _SHOWN = 2_000
-"""Characters of a failure's end that are kept."""
+"""Characters of the end of the output that are kept."""
 
 Network = Literal["cut", "cut_if_possible", "open"]
 
@@ -37,42 +37,42 @@ logger = logging.getLogger(__name__)
 
 
 @frozen(kw_only=True)
-class Ran:
-    """What came of a program."""
+class SandboxResult:
+    """The result of a program."""
 
     passed: bool
-    """It reached its end: no error, no early exit, no limit."""
+    """The program reached its end: no error, no early exit, no limit."""
     timed_out: bool
     output: str
-    """The end of what it said."""
+    """The end of its output."""
     network_cut: bool
-    """It could reach no other machine, nor this one."""
+    """The program could not reach any address, including this machine's."""
 
 
 @frozen(kw_only=True)
 class Sandbox:
-    """How programs are run."""
+    """Runs programs with limits."""
 
     seconds: float = field(default=10.0, validator=validators.gt(0))
-    """Of wall clock and of processor time."""
+    """Limit of wall-clock time and of processor time."""
     memory_mb: int = field(default=1024, validator=validators.gt(0))
     file_mb: int = field(default=16, validator=validators.gt(0))
-    """Largest file that it may write."""
+    """Largest file that a program may write."""
     at_once: int = field(factory=lambda: os.cpu_count() or 1, validator=validators.gt(0))
-    """Programs that run at the same time: more would use up each other's seconds."""
+    """Programs that run concurrently. More than there are cores take each other's time."""
     network: Network = field(
         default="cut_if_possible", validator=validators.in_(["cut", "cut_if_possible", "open"])
     )
-    """Whether programs are cut off from it. Some systems forbid that (not Linux, or no user
-    namespaces, as in many containers): then `cut` fails, and `cut_if_possible` says so once."""
+    """Whether programs have a network. Some systems cannot cut it off (other than Linux, or without
+    user namespaces, as in many containers): then `cut` fails, and `cut_if_possible` warns once."""
     command: tuple[str, ...] = (sys.executable, "-I", "-S")
-    """What runs a Python file that is given as its last argument."""
+    """Command that runs the Python file given as its last argument."""
     _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = field(
         factory=WeakKeyDictionary, init=False, eq=False, repr=False
     )
 
-    async def run(self, program: str) -> Ran:
-        """Run a Python program. Raises GradingError where that cannot be done at all."""
+    async def run(self, program: str) -> SandboxResult:
+        """Run a Python program. Raises GradingError if it cannot be started."""
         token = secrets.token_hex(16)
         order = {"program": program, "token": token, "network": self.network}
         limits = {"memory": self.memory_mb << 20, "file": self.file_mb << 20}
@@ -80,21 +80,21 @@ class Sandbox:
         async with slots:
             ran = await self._run({**order, **limits, "cpu": int(self.seconds) + 1}, token)
         if not ran.network_cut and self.network != "open":
-            self._say_open()
+            self._warn_open()
         return ran
 
-    def _say_open(self) -> None:
+    def _warn_open(self) -> None:
         forbidden = "this system does not let a program's network be cut off"
         if self.network == "cut":
             raise GradingError(f"{forbidden}: use Sandbox(command=...) or network='open'")
-        _say_once(f"{forbidden}: the programs that are tested here can use it")
+        _warn_once(f"{forbidden}: the programs that are tested here can use it")
 
-    async def _run(self, order: dict[str, object], token: str) -> Ran:
+    async def _run(self, order: dict[str, object], token: str) -> SandboxResult:
         with (
             as_file(files("tinker_evals.sandbox") / "child.py") as child,
             tempfile.TemporaryDirectory(prefix="tinker-evals-") as folder,
         ):
-            # A file, not a pipe: it has a limit, and a process left behind cannot hold it open.
+            # A file, not a pipe: its size has a limit, and no process left behind holds it open.
             output = Path(folder, "output")
             with output.open("wb") as sink:
                 timed_out, status = await self._child(str(child), folder, sink, order)
@@ -102,12 +102,12 @@ class Sandbox:
         passed = status == 0 and text.endswith(f"\n{token}")
         shown = text.replace(token, "").strip()[-_SHOWN:]
         cut = self.network != "open" and not text.startswith(token)
-        return Ran(passed=passed, timed_out=timed_out, output=shown, network_cut=cut)
+        return SandboxResult(passed=passed, timed_out=timed_out, output=shown, network_cut=cut)
 
     async def _child(
         self, child: str, folder: str, sink: BinaryIO, order: dict[str, object]
     ) -> tuple[bool, int]:
-        """Whether the time ran out, and the exit status."""
+        """Whether the time limit was exceeded, and the exit status."""
         home = Path(folder, "home")
         home.mkdir()
         try:
@@ -130,13 +130,13 @@ class Sandbox:
         except TimeoutError:
             timed_out = True
         finally:
-            _kill_group(process.pid)  # and whatever it started
+            _kill_group(process.pid)  # with the processes that it started
             status = await process.wait()
         return timed_out, status
 
 
 @cache
-def _say_once(text: str) -> None:
+def _warn_once(text: str) -> None:
     logger.warning(text)
 
 

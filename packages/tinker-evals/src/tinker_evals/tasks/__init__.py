@@ -1,4 +1,4 @@
-"""The tasks that come with the package, by name."""
+"""The tasks that come with the package: one module per benchmark, and `TASKS` by name."""
 
 from __future__ import annotations
 
@@ -31,10 +31,7 @@ TASKS: Mapping[str, AnyTask] = {
 
 
 def get_task(name: str) -> AnyTask:
-    """A task of this package by its name, or a user's own as `module:attribute`.
-
-    Raises ConfigError where there is none.
-    """
+    """A task of this package by name, or a user's own as `module:attribute`. Raises ConfigError."""
     if name in TASKS:
         return TASKS[name]
     module, colon, attribute = name.partition(":")

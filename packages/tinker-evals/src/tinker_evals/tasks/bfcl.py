@@ -1,7 +1,7 @@
 """Tool calls: the single-turn Python part of the Berkeley Function Calling Leaderboard, version 4.
 
-A row is a question beside its key: `{"id", "category", "question": [[messages]], "function":
-[tools], "ground_truth": [calls]}`, where the key lacks in the categories that have none.
+A row holds a question and its key: `{"id", "category", "question": [[messages]], "function":
+[tools], "ground_truth": [calls]}`. Categories without a key have no `ground_truth`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ CATEGORIES = (
     *("live_irrelevance", "live_relevance"),
 )
 _WITHOUT_KEY = {"irrelevance": False, "live_irrelevance": False, "live_relevance": True}
-"""Whether there is to be a call, of whatever kind."""
+"""Categories without a key, and whether a call is right there."""
 _TYPES = {"dict": "object", "float": "number", "tuple": "array", "any": "string"}
-"""The data's names of types in JSON schema."""
+"""Type names of the data, and those of JSON schema."""
 
 
 @frozen
 class BfclPackage:
-    """The files in the package of the leaderboard, questions and keys put together."""
+    """The files in the leaderboard's package, questions joined with their keys."""
 
     def rows(self) -> list[Mapping[str, Any]]:
         """Read them; raises ConfigError where the package is not installed."""
@@ -51,7 +51,7 @@ class BfclPackage:
 
 
 def _file(path: str) -> list[Mapping[str, Any]]:
-    # Its hundred dependencies are for calling other people's models: only the files are read.
+    # Its hundred dependencies are clients of model APIs; only the files are read.
     return Package("bfcl-eval", path, install="--no-deps bfcl-eval").rows()
 
 
@@ -83,7 +83,7 @@ def _tool(function: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _name(name: str) -> str:
-    """Not every model's format has a dot in a function's name; the leaderboard does the same."""
+    """Without dots, which some formats do not allow in names. The leaderboard does the same."""
     return name.replace(".", "_")
 
 

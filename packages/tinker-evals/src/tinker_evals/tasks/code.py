@@ -1,4 +1,4 @@
-"""Programs that must pass their tests: HumanEval and MBPP, run in a sandbox."""
+"""Programs that must pass tests in a sandbox: HumanEval and MBPP."""
 
 from __future__ import annotations
 

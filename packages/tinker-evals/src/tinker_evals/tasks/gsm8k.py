@@ -1,4 +1,4 @@
-"""Grade-school word problems (Cobbe et al. 2021, arXiv:2110.14168)."""
+"""GSM8K: grade-school word problems (Cobbe et al. 2021, arXiv:2110.14168)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinker_evals.graders.number_extraction import number_after_hashes
 from tinker_evals.tasks.task import Task
 
 _CALCULATOR = re.compile(r"<<[^<>]*>>")
-"""Annotations in the solutions, which no model should learn to write."""
+"""Calculator annotations in the solutions, which no model should learn to write."""
 
 
 def _read(row: Row, number: int) -> Item:

@@ -1,4 +1,4 @@
-"""Tasks that are scored by log-likelihood: ARC and HellaSwag. No reply is sampled."""
+"""Tasks scored by log-likelihood: ARC and HellaSwag. No reply is sampled."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _read_hellaswag(row: Row, number: int) -> Item:
 
 
 def _without_markup(text: str) -> str:
-    """Bracketed marks come from WikiHow's pages."""
+    """Without the bracketed marks of WikiHow's pages."""
     text = re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". "))
     return text.replace("  ", " ")
 

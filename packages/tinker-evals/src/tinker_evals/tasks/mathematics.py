@@ -1,4 +1,4 @@
-"""Competition mathematics, whose answers are expressions or whole numbers in a box."""
+"""Competition mathematics with answers in a box: MATH-500 and AIME."""
 
 from __future__ import annotations
 

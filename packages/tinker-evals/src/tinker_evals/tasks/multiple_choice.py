@@ -1,6 +1,6 @@
-"""Multiple choice, answered in words: a table of tasks, one reader each.
+"""Multiple choice, answered in words: MMLU-Pro, MMLU-Redux, GPQA, C-Eval and SuperGPQA.
 
-What is right is always a letter of the choices as they are shown, never a default.
+The target is always the letter of a choice that is shown, never a default.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def letter(index: int) -> str:
 def choice_item(
     id: str, question: str, choices: Sequence[str], right: int, group: str | None
 ) -> Item:
-    """A question with its lettered choices. Raises DataError where none of them is `right`."""
+    """A question with lettered choices. Raises DataError if `right` is not one of them."""
     if not 0 <= right < len(choices):
-        raise DataError(f"choice {right} of {len(choices)} cannot be right")
+        raise DataError(f"the right choice is number {right} of {len(choices)}")
     lines = [f"{letter(i)}. {text}" for i, text in enumerate(choices)]
     return Item(
         id=id,
@@ -45,7 +45,7 @@ def _mmlu_pro(row: Row, number: int) -> Item:
 
 
 def _mmlu_redux(row: Row, number: int) -> Item | None:
-    """Only the questions in which the people who checked them found no error."""
+    """The questions without an error, as checked by hand."""
     if row["error_type"] != "ok":
         return None
     subject = row.get("config")
@@ -55,7 +55,7 @@ def _mmlu_redux(row: Row, number: int) -> Item | None:
 
 
 def _gpqa(row: Row, number: int) -> Item:
-    """The data gives the right answer first; the order that is shown is drawn from the id."""
+    """The data lists the right answer first; the order that is shown is drawn from the id."""
     id, right = str(row["Record ID"]), row["Correct Answer"].strip()
     choices = [right, *(row[f"Incorrect Answer {i}"].strip() for i in (1, 2, 3))]
     random.Random(id).shuffle(choices)

@@ -1,7 +1,7 @@
-"""Open questions, which have no key: a judge rates the replies, or lets two models duel.
+"""Open questions without a key: a judge rates replies, or compares two models in a duel.
 
-The data has the form of MT-bench's questions: `question_id`, `category`, `turns`, of which the
-first is asked, and sometimes `reference`.
+The data has the format of MT-bench: `question_id`, `category`, `turns`, of which the first is
+asked, and optionally `reference`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _read(row: Row, number: int) -> Item:
 
 
 def judged(judge: Model, rubric: str = RUBRIC) -> Task:
-    """Replies rated by a judge with a rubric."""
+    """A task whose replies a judge rates by a rubric."""
     grader = RubricGrader(judge=judge, rubric=rubric)
     return _task("judged", "open questions, rated by a judge", grader)
 
@@ -46,9 +46,9 @@ def duel(
     rubric: str = RUBRIC,
     max_tokens: int = MAX_TOKENS,
 ) -> Task:
-    """The share of duels won against another model, each judged in both orders.
+    """A task that compares replies with another model's, each judged in both orders.
 
-    Both sides' replies have `max_tokens`; `Sampling.max_tokens` would bind one side alone.
+    `max_tokens` limits the replies of both sides; `Sampling.max_tokens` limits one side only.
     """
     grader = DuelGrader(opponent=opponent, judge=judge, rubric=rubric, opponent_tokens=max_tokens)
     task = _task("duel", "open questions, each answered better than another model", grader)

@@ -1,7 +1,7 @@
-"""Puzzles that a program makes and checks: every kind of the package reasoning-gym.
+"""Generated puzzles with verifiers: every kind of the package reasoning-gym.
 
-A row has the package's own form: `{"question", "answer", "metadata": {"source_dataset", ...}}`. Its
-verifiers also know other right answers than the one in the row, and give parts of a point.
+A row has the package's format: `{"question", "answer", "metadata": {"source_dataset", ...}}`. The
+verifiers also accept other right answers than the one in the row, and give partial scores.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from tinker_evals.optional_packages import import_extra
 from tinker_evals.tasks.task import Task
 
 _LEFT_OUT = (
-    "composite",  # needs settings, and only puts others together
+    "composite",  # needs settings, and only combines other kinds
     *("isomorphic_strings", "knight_swap", "list_functions", "polynomial_multiplication"),
-    *("ransom_note", "word_ladder"),  # these differ from process to process for one seed (0.1.25)
+    *("ransom_note", "word_ladder"),  # with one seed, these differ between processes (0.1.25)
 )
 
 
 @frozen
 class ReasoningGym:
-    """Puzzles of each kind, alike for equal numbers; the versions of the package may differ."""
+    """Puzzles of each kind. The same settings give the same puzzles with one package version."""
 
     each: int = 5
-    """Puzzles of a kind."""
+    """Puzzles per kind."""
     seed: int = 0
 
     def rows(self) -> list[Mapping[str, Any]]:
-        """Make them; raises ConfigError where the package is not installed."""
+        """Generate the puzzles. Raises ConfigError where the package is not installed."""
         gym = import_extra("reasoning_gym", "reasoning-gym", str(self))
         return [
             {**puzzle, "number": number}

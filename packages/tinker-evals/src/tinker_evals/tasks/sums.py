@@ -1,4 +1,4 @@
-"""Sums of two digits: small enough for the embedded engine's own tiny model."""
+"""Sums of two digits, small enough for the local engine's tiny model."""
 
 from __future__ import annotations
 
