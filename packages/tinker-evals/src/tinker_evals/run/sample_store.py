@@ -22,7 +22,7 @@ from tinker_evals.dataset.item import Item
 from tinker_evals.run.fingerprint import Fingerprint, changes
 from tinker_evals.run.result import TaskResult
 from tinker_evals.run.sample import Sample
-from tinker_train import hold_run
+from tinker_train import lock_run
 from tinker_train.files import append_row, atomic_write
 
 FINGERPRINT, SAMPLES = "fingerprint.json", "samples.jsonl"
@@ -105,7 +105,7 @@ def open_store(folder: Path | None, fingerprint: Fingerprint) -> Iterator[Sample
     if folder is None:
         yield NoStore()
         return
-    with hold_run(folder):
+    with lock_run(folder):
         _check_fingerprint(folder, fingerprint)
         _drop_torn_line(folder / SAMPLES)
         with (folder / SAMPLES).open("a", encoding="utf-8") as file:

@@ -27,7 +27,7 @@ def lock_run(path: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise RunDirectoryError(
-            f"{path} is in use by another process; wait for it or stop it first"
+            f"{path} is in use: another process holds its lock; wait for it or stop it first"
         ) from None
     try:
         yield
