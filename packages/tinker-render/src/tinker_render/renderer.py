@@ -211,7 +211,10 @@ class Renderer:
         turn = emission(reply)
         if stable < len(replied):
             earlier = write_messages(self.format, whole, range(stable, len(messages)))
-            *before, last = write_messages(self.format, replied, range(stable, len(replied)))
+            try:
+                *before, last = write_messages(self.format, replied, range(stable, len(replied)))
+            except RenderError as error:  # reasoning that the model was not to emit
+                return NoBridge(str(error))
             if [*earlier, turn] != [*before, emission(last)]:
                 problem = "writes the reply differently once the conversation continues"
                 return NoBridge(f"{self.name} {problem}")

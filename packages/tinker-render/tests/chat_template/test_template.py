@@ -151,7 +151,6 @@ def test_reasoning_that_would_be_lost_is_refused(chatml_tokenizer):
 @pytest.mark.parametrize(
     "message",
     [
-        {"role": "assistant", "content": ""},
         {"role": "assistant", "content": "a", "tool_calls": [{"function": {"name": "f"}}]},
         {"role": "tool", "content": "a", "name": "<|im_end|>"},
     ],
@@ -160,6 +159,21 @@ def test_what_a_template_cannot_be_followed_for_is_refused(chatml_tokenizer, mes
     renderer = get_renderer("template", chatml_tokenizer)
     with pytest.raises(RenderError):
         renderer.render([MESSAGES[1], message])
+
+
+@pytest.mark.parametrize("said", ["", " ", "\n"])
+@pytest.mark.parametrize("role", ["user", "assistant"])
+def test_a_text_without_letters_is_written_as_the_template_does(chatml_tokenizer, role, said):
+    messages = [{"role": role, "content": said}, {"role": "user", "content": "a"}]
+    written = get_renderer("template", chatml_tokenizer).render(messages).tokens
+    theirs = chatml_tokenizer.apply_chat_template(messages, tokenize=False)
+    assert chatml_tokenizer.decode(written) == theirs
+
+
+def test_a_template_that_writes_something_else_for_no_text_is_refused(of):
+    renderer = of(template("{{ (m['content'] or '(empty)') + '<|im_end|>' }}"))
+    with pytest.raises(RenderError, match="more with the text"):
+        renderer.render([MESSAGES[1], {"role": "assistant", "content": ""}])
 
 
 def test_a_template_that_raises_says_so(of):

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tinker_core import CutShort, Malformed, Message, RenderError, Reply
-from tinker_render import TrainOnWhat
+from tinker_render import NoBridge, TrainOnWhat
 from tinker_render.registry import FORMATS
 
 SETTINGS = settings(
@@ -69,6 +69,44 @@ def test_any_tokens_have_an_outcome(renderer_of, name, data):
 @pytest.mark.parametrize("name", sorted(FORMATS))
 @SETTINGS
 @given(data=st.data())
+def test_every_reply_has_a_next_prompt(renderer_of, name, data):
+    renderer = renderer_of(name)
+    sampled = [*data.draw(replies(renderer)), *end_of_turn(renderer)]
+    outcome = renderer.parse_response(sampled)
+    if isinstance(outcome, Reply):
+        check_next_prompt(renderer, sampled, outcome.message)
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+@pytest.mark.parametrize("reasoning", ["", "<think>hm</think>", "<think>\nhm\n</think>\n\n"])
+@pytest.mark.parametrize("text", ["", " ", "4"])
+def test_a_short_reply_with_reasoning_has_a_next_prompt(renderer_of, name, reasoning, text):
+    renderer = renderer_of(name)
+    spelled = renderer.tokenizer.encode(reasoning + text, add_special_tokens=False)
+    sampled = [*spelled, *end_of_turn(renderer)]
+    outcome = renderer.parse_response(sampled)
+    if isinstance(outcome, Reply):
+        check_next_prompt(renderer, sampled, outcome.message)
+
+
+def end_of_turn(renderer):
+    stop = renderer.get_stop_sequences()[0]
+    return [stop] if isinstance(stop, int) else renderer.codec.encode_all([stop])[stop]
+
+
+def check_next_prompt(renderer, sampled, reply):
+    asked = [Message(role="user", content="Hi")]
+    role = "tool" if reply.tool_calls else "user"
+    follows = [Message(role=role, content="And now?", name="f")]
+    expected = renderer.build_generation_prompt([*asked, reply, *follows]).to_ints()
+    bridge = renderer.bridge(asked, sampled, follows)
+    if not isinstance(bridge, NoBridge):
+        assert bridge == expected[-len(bridge) :]  # the model may have split the reply otherwise
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+@SETTINGS
+@given(data=st.data())
 def test_a_reply_that_is_rendered_again_is_the_same_reply(renderer_of, name, data):
     renderer = renderer_of(name)
     tools = data.draw(TOOLS)
@@ -79,7 +117,9 @@ def test_a_reply_that_is_rendered_again_is_the_same_reply(renderer_of, name, dat
     try:
         prompt = renderer.build_generation_prompt(asked).to_ints()
         example = renderer.build_supervised_example([*asked, outcome.message], LAST)
-    except RenderError:
-        return  # several calls of gpt-oss, an empty text for a chat template
+    except RenderError as error:  # such reasoning is history, but not to be trained on
+        if error.lacks == "reasoning" and ("disable" in name or name == "deepseekv3"):
+            return
+        raise
     again = renderer.parse_response(example[0].to_ints()[len(prompt) :], tools=tools)
     assert again == outcome

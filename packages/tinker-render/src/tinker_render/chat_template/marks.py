@@ -12,7 +12,7 @@ from attrs import frozen
 from tinker_core import Message
 from tinker_core.strict_json import to_json
 from tinker_render.chat_template.tool_calls import call_dicts, strings_of
-from tinker_render.format.message_text import reasoning_and_answer, refuse, without_reasoning
+from tinker_render.format.message_text import reasoning_and_answer, without_reasoning
 
 BEGINS = "\ue0f0"  # a character for private use
 MARK = re.compile("(\ue0f0[0-9]+(?:[.:]|-[0-9]+)\ue0f1)")
@@ -20,7 +20,7 @@ REASONING, TEXT = ".", ":"
 _PRIVATE_PLANE = range(0xF0000, 0xFFFFE)
 
 Texts = Mapping[str, str]
-"""Mark -> the text that it stands for. An empty text has no mark."""
+"""Mark -> the text that it stands for."""
 
 
 def mark_of(index: int, kind: str) -> str:
@@ -47,7 +47,7 @@ def forms_of(text: str) -> str:
 
 
 def texts_of(messages: Sequence[Message]) -> dict[str, str]:
-    """Every text of the messages by its mark. Raises RenderError for an empty message."""
+    """Every text of the messages by its mark; also an empty one where nothing else is said."""
     texts: dict[str, str] = {}
     for i, message in enumerate(messages):
         reasoning, text = (
@@ -55,10 +55,8 @@ def texts_of(messages: Sequence[Message]) -> dict[str, str]:
             if message.role == "assistant"
             else ("", without_reasoning(i, message, "a chat template"))
         )
-        if not text.strip() and not message.tool_calls:
-            raise refuse(i, message, "an empty text cannot be found in the output of a template")
         texts |= {mark_of(i, REASONING): reasoning} if reasoning.strip() else {}
-        texts |= {mark_of(i, TEXT): text} if text.strip() else {}
+        texts |= {mark_of(i, TEXT): text} if text.strip() or not message.tool_calls else {}
         texts |= {mark_of(i, f"-{n}"): said for n, said in enumerate(strings_of(message))}
     return texts
 

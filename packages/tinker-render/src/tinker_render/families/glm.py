@@ -105,12 +105,13 @@ class Glm:
         message = chat[i]
         reasoning, answer = (text.strip() for text in reasoning_and_answer(i, message, "glm"))
         current = i > chat.cached(last_user)
-        if reasoning and current and not self.thinks:
+        if reasoning and i == len(chat) - 1 and not self.thinks:
             raise refuse_reasoning(i, message, "glm without thinking")
+        shown = reasoning if current else ""
         writer.header("<|assistant|>")
-        if self.thinks:
+        if self.thinks or shown:
             writer.markup("\n<think>")
-            writer.text(reasoning if current else "")
+            writer.text(shown)
             writer.markup("</think>")
         else:
             writer.header("\n<think></think>")

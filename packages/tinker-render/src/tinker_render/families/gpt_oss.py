@@ -233,6 +233,8 @@ class _Reader:
         call = read_call(name, arguments, text=arguments)
         if isinstance(call, ToolCall):
             self.calls.append(call)
+            if len(self.calls) > 1:
+                self._fail("several tool calls in one turn")
         else:
             self.unparsed.append(call)
 

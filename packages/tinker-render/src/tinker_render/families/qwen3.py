@@ -115,15 +115,15 @@ class Qwen3:
     def _assistant(self, writer: SegmentWriter, chat: Chat, i: int) -> None:
         message = chat[i]
         reasoning, answer = self._reasoning_and_answer(i, message)
-        current = 0 <= chat.cached(last_user) < i
-        if current and self.thinking == "off" and reasoning:
+        current, last = 0 <= chat.cached(last_user) < i, i == len(chat) - 1
+        if last and self.thinking == "off" and reasoning:
             raise refuse_reasoning(i, message, "qwen3_disable_thinking")
         if self.thinking == "off" and chat.cached(last_user) < 0:
             raise RenderError("qwen3_disable_thinking needs a user message")
         writer.header("<|im_start|>assistant\n")
-        if self.thinking != "never" and current and (reasoning or i == len(chat) - 1):
+        if self.thinking != "never" and current and (reasoning or last):
             answer = answer.lstrip("\n")
-            if self.thinking == "off":
+            if self.thinking == "off" and not reasoning:
                 writer.header(NO_REASONING)
             else:
                 writer.markup("<think>\n")

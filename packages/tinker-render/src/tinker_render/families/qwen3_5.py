@@ -122,7 +122,7 @@ class Qwen35:
         reasoning, answer = (text.strip() for text in reasoning_and_answer(i, message, self.family))
         current = i > self._last_user(chat)
         writer.header("<|im_start|>assistant\n")
-        if reasoning and current and not self.thinks:
+        if reasoning and i == len(chat) - 1 and not self.thinks:
             raise refuse_reasoning(i, message, self.family)
         if current or self.keeps_reasoning:
             self._reasoning(writer, reasoning)
