@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from tinker_data import Batching
-from tinker_dpo import Checkpoints, Config, Dpo, Evaluation, PreferenceFile, open_data, train_on
+from tinker_dpo import Config, Dpo, Evaluation, PreferenceFile, open_data, train_on
 from tinker_render import Renderer, get_renderer
 from tinker_render.testing import byte_tokenizer
-from tinker_train import Adam, Engine, Every, Lora
-from tinker_train.testing import WatchedService, double
+from tinker_train import Adam, Engine, Every
+from tinker_train.testing import WatchedService, double, ten_steps
 
 
 @pytest.fixture(scope="session")
@@ -49,17 +49,12 @@ def make_config(tmp_path: Path, pairs: Path):
 
     def make(run: str = "run", **fields: object) -> Config:
         settings = {
-            "model": "double",
+            **ten_steps(tmp_path / run),
             "data": PreferenceFile(path=pairs, test_rows=4),
-            "run_dir": tmp_path / run,
             "objective": Dpo(beta=0.5),
             "batching": Batching(batch_size=4),
             "adam": Adam(learning_rate=0.1),
-            "lora": Lora(rank=4),
-            "num_epochs": 2,
-            "checkpoints": Checkpoints(every=Every(steps=3)),
             "evaluation": Evaluation(every=Every(steps=3)),
-            "seed": 1,
         }
         return Config(**{**settings, **fields})
 

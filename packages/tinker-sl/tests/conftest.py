@@ -9,9 +9,9 @@ import pytest
 from tinker_data import Batching, ConversationFile
 from tinker_render import Renderer, get_renderer
 from tinker_render.testing import byte_tokenizer
-from tinker_sl import Checkpoints, Config, Evaluation, train_on
-from tinker_train import Adam, Engine, Every, Lora
-from tinker_train.testing import WatchedService, double
+from tinker_sl import Config, Evaluation, train_on
+from tinker_train import Adam, Engine, Every
+from tinker_train.testing import WatchedService, double, ten_steps
 
 
 @pytest.fixture(scope="session")
@@ -43,15 +43,10 @@ def make_config(tmp_path: Path, chats: Path):
 
     def make(run: str = "run", **fields: object) -> Config:
         settings = {
-            "model": "double",
+            **ten_steps(tmp_path / run),
             "data": ConversationFile(path=chats, test_rows=4, batching=Batching(batch_size=4)),
-            "run_dir": tmp_path / run,
             "adam": Adam(learning_rate=0.3),
-            "lora": Lora(rank=4),
-            "num_epochs": 2,
-            "checkpoints": Checkpoints(every=Every(steps=3)),
             "evaluation": Evaluation(every=Every(steps=3)),
-            "seed": 1,
         }
         return Config(**{**settings, **fields})
 

@@ -4,21 +4,9 @@ import json
 
 import pytest
 
-from tinker_train import Adam, create_run
+from tinker_train import Adam
 from tinker_train.cli import main
-from tinker_train.files import append_row
 from tinker_train.log.trace import scope, tracing
-
-
-@pytest.fixture
-def make_run(tmp_path):
-    def make(name, adam, losses, **metrics):
-        run = create_run(tmp_path / "runs" / name, adam, engine="the double", seed=1)
-        for step, loss in enumerate(losses):
-            append_row(run.metrics_file, {"step": step, "train/nll": loss, **metrics})
-        return run
-
-    return make
 
 
 def test_the_command_lists_runs_and_writes_their_report(make_run, tmp_path, capsys):

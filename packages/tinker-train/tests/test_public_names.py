@@ -12,9 +12,9 @@ check_run_directory connect create_run create_training_client datum_weights dict
 engine_errors evaluate_snapshot finish_checkpoint finish_step from_plain gather
 get_lora_param_count get_lr is_due last_checkpoint last_values load_training_client lock_run
 logtree loop_state lr_multiplier model_size open_run read_checkpoints read_config_file
-read_description read_metrics read_run_config rewind run_evaluators safezip scope scoped
-split_list start_training_client stop_on_signals submit_checkpoint submit_step task_group timed
-to_plain tokenizer_errors tracing training_run weighted_nll while_engine_lives write_perfetto
+read_description read_metrics read_run_config rewind run_evaluators safezip scope split_list
+start_training_client stop_on_signals submit_checkpoint submit_step task_group timed to_plain
+tokenizer_errors tracing training_run weighted_nll while_engine_lives write_perfetto
 write_report
 """
 

@@ -69,6 +69,11 @@ def test_an_address_goes_before_a_key_and_needs_none(monkeypatch):
         with find_engine() as found:
             assert (found.base_url, found.kind) == (address, "base_url")
             assert found.api_key.startswith("tml-")
+        monkeypatch.setenv("TINKER_API_KEY", "tml-secret")
+        with find_engine() as found:
+            assert found.kind == "base_url"
+            assert address in found.description
+            assert "tml-secret" not in found.description
 
 
 def test_the_local_engine_is_started_and_ended_with_the_block(installed):
@@ -78,19 +83,58 @@ def test_the_local_engine_is_started_and_ended_with_the_block(installed):
         assert (found.base_url, found.api_key, found.kind) == (
             engine.base_url, engine.api_key, "local",
         )  # fmt: skip
+        assert found.description == (
+            "local engine 'double' at http://127.0.0.1:9, started for this run"
+        )
         assert not engine.closed
     assert engine.closed
 
 
+def test_the_local_engine_is_ended_when_the_block_fails(installed):
+    engine = LocalEngine()
+    installed(engine)
+    with pytest.raises(KeyError), find_engine():
+        raise KeyError
+    assert engine.closed
+
+
+def test_a_local_engine_that_does_not_start_is_an_engine_error_with_its_text(installed):
+    @define
+    class Broken(LocalEngine):
+        def load(self):
+            raise OSError("no space left on device")
+
+    installed(Broken())
+    with pytest.raises(EngineError, match="'double' did not start: no space left"), find_engine():
+        pass
+
+
 def test_a_proxy_is_kept_off_loopback_inside_the_block(installed, monkeypatch):
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     installed(LocalEngine())
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "internal.example")
     with find_engine():
-        assert "127.0.0.1" in os.environ["NO_PROXY"]
-    assert "NO_PROXY" not in os.environ
+        assert os.environ["NO_PROXY"].split(",") == [
+            "internal.example",
+            "127.0.0.1",
+            "localhost",
+            "::1",
+        ]
+        assert "127.0.0.1" in os.environ["no_proxy"]
+    assert os.environ["NO_PROXY"] == "internal.example"
+    assert "no_proxy" not in os.environ
 
 
-@pytest.mark.parametrize("address", ["ftp://127.0.0.1", "127.0.0.1:80", "http://"])
+def test_without_a_proxy_the_environment_is_left_alone(installed):
+    installed(LocalEngine())
+    before = dict(os.environ)
+    with find_engine():
+        assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize(
+    "address", ["ftp://127.0.0.1", "127.0.0.1:80", "localhost:8000", "http://"]
+)
 def test_what_is_no_http_address_is_refused(monkeypatch, address):
     monkeypatch.setenv("TINKER_BASE_URL", address)
     with pytest.raises(EngineError, match="is not an http address"), find_engine():
@@ -98,6 +142,8 @@ def test_what_is_no_http_address_is_refused(monkeypatch, address):
 
 
 def test_an_address_where_nothing_listens_is_refused_at_once(monkeypatch):
-    monkeypatch.setenv("TINKER_BASE_URL", "http://127.0.0.1:9")
-    with pytest.raises(EngineError, match="nothing answers at TINKER_BASE_URL"), find_engine():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    monkeypatch.setenv("TINKER_BASE_URL", f"http://127.0.0.1:{port}")
+    with pytest.raises(EngineError, match=rf"nothing answers at .*{port}"), find_engine():
         pass

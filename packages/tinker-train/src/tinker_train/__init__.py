@@ -27,7 +27,7 @@ from tinker_train.evaluation.evaluator import (
 from tinker_train.evaluation.settings import Evaluation
 from tinker_train.log import logtree
 from tinker_train.log.console import RunConsole
-from tinker_train.log.trace import Tracer, scope, scoped, timed, tracing, write_perfetto
+from tinker_train.log.trace import Tracer, scope, timed, tracing, write_perfetto
 from tinker_train.loop.state import LoopState, loop_state
 from tinker_train.loop.step import (
     FinishedStep,
@@ -136,7 +136,6 @@ __all__ = [
     "run_evaluators",
     "safezip",
     "scope",
-    "scoped",
     "split_list",
     "start_training_client",
     "stop_on_signals",

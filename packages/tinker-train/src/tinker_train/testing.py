@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 
 from tinker_core.testing import BigramModel, BigramService, BigramTrainingClient
 from tinker_train.checkpoint.record import read_checkpoints
+from tinker_train.checkpoint.settings import Checkpoints
+from tinker_train.config.cadence import Every
+from tinker_train.engine.training_client import Lora
 from tinker_train.metrics.rows import read_metrics
 from tinker_train.run.config import RunConfig
 from tinker_train.run.directory import RunDirectory
@@ -39,6 +42,18 @@ RunOn = Callable[[RunConfig, BigramService], TrainResult]
 def double(folder: Path) -> BigramService:
     """A bigram engine that keeps its checkpoints in the folder."""
     return BigramService(folder, vocab_size=VOCABULARY)
+
+
+def ten_steps(run_dir: Path) -> dict[str, Any]:
+    """Settings of a run of ten steps with five batches per epoch, saved every three steps."""
+    return {
+        "model": "double",
+        "run_dir": run_dir,
+        "lora": Lora(rank=4),
+        "num_epochs": 2,
+        "checkpoints": Checkpoints(every=Every(steps=3)),
+        "seed": 1,
+    }
 
 
 @define

@@ -1,48 +1,22 @@
 """Records of checkpoints."""
 
-import asyncio
 import json
 
 import pytest
 from attrs import evolve
 
 from tinker_core import CheckpointError
-from tinker_core.testing import BigramService
 from tinker_train import (
-    CheckpointRecord,
-    Progress,
-    finish_checkpoint,
     last_checkpoint,
     read_checkpoints,
-    submit_checkpoint,
 )
 from tinker_train.files import append_row
 
 
-@pytest.fixture
-def training(tmp_path):
-    return BigramService(tmp_path / "engine").create_lora_training_client("double").result()
-
-
-def record(step, **fields):
-    return CheckpointRecord(
-        name=f"{step:06d}",
-        progress=Progress(step=step, tokens=step * 10),
-        position={"epoch": 0, "batch": step},
-        **fields,
-    )
-
-
-def save(training, file, step, **options):
-    return asyncio.run(
-        finish_checkpoint(submit_checkpoint(training, record(step), **options), file)
-    )
-
-
-def test_a_record_comes_back_from_the_file_as_it_was_written(training, tmp_path):
+def test_a_record_comes_back_from_the_file_as_it_was_written(tmp_path, save):
     file = tmp_path / "checkpoints.jsonl"
-    first = save(training, file, 10)
-    second = save(training, file, 20, sampler=True)
+    first = save(file, 10)
+    second = save(file, 20, sampler=True)
     assert read_checkpoints(file) == [first, second]
     assert last_checkpoint(file) == second
     assert second.state_path.endswith("/weights/000020")
@@ -50,10 +24,10 @@ def test_a_record_comes_back_from_the_file_as_it_was_written(training, tmp_path)
     assert first.sampler_path is None
 
 
-def test_a_resume_takes_the_last_record_that_is_whole_and_has_a_state(training, tmp_path):
+def test_a_resume_takes_the_last_record_that_is_whole_and_has_a_state(tmp_path, save):
     file = tmp_path / "checkpoints.jsonl"
-    good = save(training, file, 10)
-    save(training, file, 20, state=False, sampler=True)
+    good = save(file, 10)
+    save(file, 20, state=False, sampler=True)
     with file.open("a") as torn:
         torn.write('{"name": "000030", "progr')
     assert last_checkpoint(file) == good
@@ -74,6 +48,6 @@ def test_a_record_of_another_version_is_an_error_and_not_misread(tmp_path):
         read_checkpoints(file)
 
 
-def test_the_step_is_that_of_the_progress():
+def test_the_step_is_that_of_the_progress(record):
     assert evolve(record(3), final=True).step == 3
     assert json.loads(json.dumps(record(3).position)) == {"epoch": 0, "batch": 3}

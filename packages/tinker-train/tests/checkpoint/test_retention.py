@@ -2,47 +2,21 @@
 
 import asyncio
 
-import pytest
 import tinker
 
-from tinker_core.testing import BigramService
 from tinker_train import (
-    CheckpointRecord,
-    Progress,
-    finish_checkpoint,
     read_checkpoints,
-    submit_checkpoint,
 )
 from tinker_train.checkpoint.retention import delete_old
 from tinker_train.files import append_row
 
 
-@pytest.fixture
-def training(tmp_path):
-    return BigramService(tmp_path / "engine").create_lora_training_client("double").result()
-
-
-def record(step, **fields):
-    return CheckpointRecord(
-        name=f"{step:06d}",
-        progress=Progress(step=step, tokens=step * 10),
-        position={"epoch": 0, "batch": step},
-        **fields,
-    )
-
-
-def save(training, file, step, **options):
-    return asyncio.run(
-        finish_checkpoint(submit_checkpoint(training, record(step), **options), file)
-    )
-
-
-def test_only_the_newest_are_kept_of_those_that_a_resume_needs(training, tmp_path):
+def test_only_the_newest_are_kept_of_those_that_a_resume_needs(tmp_path, save):
     file = tmp_path / "checkpoints.jsonl"
     append_row(file, {"name": "none", "progress": {"step": 5}, "version": 1})  # it has no state
-    save(training, file, 10, sampler=True)  # somebody may sample from it
+    save(file, 10, sampler=True)  # somebody may sample from it
     for step in (20, 30, 40):
-        save(training, file, step)
+        save(file, step)
     gone = []
 
     async def delete(path):
@@ -57,10 +31,10 @@ def test_only_the_newest_are_kept_of_those_that_a_resume_needs(training, tmp_pat
     assert len(gone) == 2
 
 
-def test_a_checkpoint_that_cannot_be_deleted_stops_nothing(training, tmp_path, caplog):
+def test_a_checkpoint_that_cannot_be_deleted_stops_nothing(tmp_path, caplog, save):
     file = tmp_path / "checkpoints.jsonl"
-    save(training, file, 10)
-    save(training, file, 20)
+    save(file, 10)
+    save(file, 20)
 
     async def delete(path):
         raise tinker.TinkerError("not allowed")

@@ -7,36 +7,13 @@ import pytest
 from tinker_core import EngineError
 from tinker_core.testing import BigramService, ReadyFuture
 from tinker_train import (
-    CheckpointRecord,
-    Progress,
     finish_checkpoint,
     read_checkpoints,
-    submit_checkpoint,
 )
 from tinker_train.checkpoint.save import SubmittedCheckpoint
 
 
-@pytest.fixture
-def training(tmp_path):
-    return BigramService(tmp_path / "engine").create_lora_training_client("double").result()
-
-
-def record(step, **fields):
-    return CheckpointRecord(
-        name=f"{step:06d}",
-        progress=Progress(step=step, tokens=step * 10),
-        position={"epoch": 0, "batch": step},
-        **fields,
-    )
-
-
-def save(training, file, step, **options):
-    return asyncio.run(
-        finish_checkpoint(submit_checkpoint(training, record(step), **options), file)
-    )
-
-
-def test_nothing_is_recorded_before_the_engine_has_saved(tmp_path):
+def test_nothing_is_recorded_before_the_engine_has_saved(tmp_path, record):
     file = tmp_path / "checkpoints.jsonl"
     seen = []
 
@@ -53,9 +30,9 @@ def test_nothing_is_recorded_before_the_engine_has_saved(tmp_path):
     assert file.exists()
 
 
-def test_a_save_that_fails_is_not_recorded(training, tmp_path):
+def test_a_save_that_fails_is_not_recorded(tmp_path, save):
     file = tmp_path / "checkpoints.jsonl"
-    save(training, file, 10)
+    save(file, 10)
     with pytest.raises(EngineError, match=r"save of checkpoint 000010: .*exists"):
-        save(training, file, 10)
+        save(file, 10)
     assert len(read_checkpoints(file)) == 1

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tinker_train import scope, scoped, timed, tracing, write_perfetto
+from tinker_train import scope, timed, tracing, write_perfetto
 from tinker_train.files import read_rows
 
 
@@ -42,23 +42,6 @@ def test_a_span_inside_another_lies_within_it(tmp_path):
     seconds = tracer.take_seconds()
     assert seconds["outer"] == pytest.approx(outer["seconds"])
     assert tracer.take_seconds() == {}
-
-
-def test_functions_are_spans_and_stay_what_they_are(tmp_path):
-    @scoped
-    def add(a, b):
-        """Adds."""
-        return a + b
-
-    @scoped
-    async def later(a):
-        return a
-
-    with tracing(tmp_path / "trace.jsonl"):
-        assert add(1, b=2) == 3
-        assert asyncio.run(later(4)) == 4
-    assert add.__doc__ == "Adds."
-    assert len(read_rows(tmp_path / "trace.jsonl")) == 2
 
 
 def test_a_span_that_fails_is_written_too(tmp_path):

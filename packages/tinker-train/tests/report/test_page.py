@@ -7,21 +7,10 @@ import pytest
 from attrs import evolve
 
 from tinker_core import RunDirectoryError
-from tinker_train import Adam, create_run, write_report
+from tinker_train import Adam, write_report
 from tinker_train.files import append_row
 from tinker_train.metrics.distributions import append_distribution
 from tinker_train.report.page import find_runs, settings_table, summarise, time_table
-
-
-@pytest.fixture
-def make_run(tmp_path):
-    def make(name, adam, losses, **metrics):
-        run = create_run(tmp_path / "runs" / name, adam, engine="the double", seed=1)
-        for step, loss in enumerate(losses):
-            append_row(run.metrics_file, {"step": step, "train/nll": loss, **metrics})
-        return run
-
-    return make
 
 
 def curves_of(page):

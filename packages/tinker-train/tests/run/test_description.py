@@ -3,38 +3,16 @@
 import json
 import subprocess
 
-import cattrs
 import pytest
 
 from tinker_core import RunDirectoryError
 from tinker_train import (
     Adam,
-    CheckpointRecord,
-    Progress,
     check_run_directory,
-    create_run,
     read_description,
-    read_metrics,
 )
 from tinker_train.config.serialization import from_plain
-from tinker_train.files import append_row
 from tinker_train.run.description import git_revision
-
-
-def checkpoint(run, step, **fields):
-    record = CheckpointRecord(
-        name=str(step), progress=Progress(step=step), state_path=f"tinker://x/weights/{step}"
-    )
-    append_row(run.checkpoints_file, {**cattrs.unstructure(record), **fields})
-
-
-def steps(run):
-    return [row["step"] for row in read_metrics(run.metrics_file)]
-
-
-@pytest.fixture
-def run(tmp_path):
-    return create_run(tmp_path / "run", Adam(eps=0.5), engine="the double", seed=3)
 
 
 def test_config_json_says_what_ran_and_gives_the_config_back(run):

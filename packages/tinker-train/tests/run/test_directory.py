@@ -1,37 +1,16 @@
 """The run directory."""
 
-import cattrs
 import pytest
 
 from tinker_core import RunDirectoryError
 from tinker_train import (
     Adam,
-    CheckpointRecord,
-    Progress,
     check_run_directory,
     create_run,
-    read_metrics,
 )
-from tinker_train.files import append_row
 
 
-def checkpoint(run, step, **fields):
-    record = CheckpointRecord(
-        name=str(step), progress=Progress(step=step), state_path=f"tinker://x/weights/{step}"
-    )
-    append_row(run.checkpoints_file, {**cattrs.unstructure(record), **fields})
-
-
-def steps(run):
-    return [row["step"] for row in read_metrics(run.metrics_file)]
-
-
-@pytest.fixture
-def run(tmp_path):
-    return create_run(tmp_path / "run", Adam(eps=0.5), engine="the double", seed=3)
-
-
-def test_a_folder_with_a_run_is_refused_and_the_error_says_how_far_it_is(run):
+def test_a_folder_with_a_run_is_refused_and_the_error_says_how_far_it_is(run, checkpoint):
     checkpoint(run, 40)
     with pytest.raises(RunDirectoryError, match=r"already holds a run \(step 40, not complete\)"):
         create_run(run.path, Adam(), engine="", seed=0)

@@ -1,36 +1,17 @@
 """Rewinding a run directory to its last checkpoint."""
 
-import cattrs
-import pytest
-
 from tinker_train import (
-    Adam,
-    CheckpointRecord,
-    Progress,
-    create_run,
     read_metrics,
     rewind,
 )
 from tinker_train.files import append_row
 
 
-def checkpoint(run, step, **fields):
-    record = CheckpointRecord(
-        name=str(step), progress=Progress(step=step), state_path=f"tinker://x/weights/{step}"
-    )
-    append_row(run.checkpoints_file, {**cattrs.unstructure(record), **fields})
-
-
 def steps(run):
     return [row["step"] for row in read_metrics(run.metrics_file)]
 
 
-@pytest.fixture
-def run(tmp_path):
-    return create_run(tmp_path / "run", Adam(eps=0.5), engine="the double", seed=3)
-
-
-def test_rewinding_takes_metrics_back_to_the_last_checkpoint(run):
+def test_rewinding_takes_metrics_back_to_the_last_checkpoint(run, checkpoint):
     for step in range(6):
         append_row(run.metrics_file, {"step": step})
     checkpoint(run, 2)
@@ -46,7 +27,7 @@ def test_rewinding_without_a_checkpoint_begins_anew(run):
     assert steps(run) == []
 
 
-def test_rewinding_removes_torn_lines_so_that_the_next_record_is_whole(run):
+def test_rewinding_removes_torn_lines_so_that_the_next_record_is_whole(run, checkpoint):
     append_row(run.metrics_file, {"step": 1})
     checkpoint(run, 1)
     for file in (run.metrics_file, run.checkpoints_file):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 from attrs import evolve, frozen
@@ -12,6 +11,7 @@ from tinker_rl.errors import AllEpisodesFailedError
 from tinker_rl.trajectory import TrajectoryGroup
 from tinker_rl.update.advantages import Advantage, turn_advantages
 from tinker_rl.update.training_sequence import TrainingSequence, training_sequences
+from tinker_train import split_list
 
 _ROUNDING = 1e-9
 """Relative difference below which rewards are equal: 0.1 + 0.2 and 0.3."""
@@ -83,8 +83,7 @@ def split_evenly(
         for i, sequence in enumerate(half)
     ]
     spread = [sequence for _, sequence in sorted(placed, key=lambda each: each[0])]
-    ends = [round(i * len(spread) / parts) for i in range(parts + 1)]
-    return [spread[a:b] for a, b in pairwise(ends)]
+    return split_list(spread, parts)
 
 
 def _by_difference(

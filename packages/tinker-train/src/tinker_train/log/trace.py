@@ -12,22 +12,19 @@ Spans of concurrent asyncio tasks overlap; each task is a row of its own in Perf
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from attrs import define, field
 
 from tinker_train.files import atomic_write, read_rows
 
-F = TypeVar("F", bound=Callable[..., Any])
 _FLUSH_AT = 256
 
 
@@ -97,26 +94,6 @@ def timed(name: str, metrics: MutableMapping[str, float]) -> Iterator[None]:
     finally:
         key = f"time/{name}"
         metrics[key] = metrics.get(key, 0.0) + time.perf_counter() - began
-
-
-def scoped(function: F) -> F:
-    """Decorate a function, async or not, with a span around each call."""
-    name = function.__qualname__
-    if inspect.iscoroutinefunction(function):
-
-        @wraps(function)
-        async def waiting(*arguments: Any, **options: Any) -> Any:
-            with scope(name):
-                return await function(*arguments, **options)
-
-        return waiting  # type: ignore[return-value]  # the same signature, by wraps
-
-    @wraps(function)
-    def running(*arguments: Any, **options: Any) -> Any:
-        with scope(name):
-            return function(*arguments, **options)
-
-    return running  # type: ignore[return-value]  # the same signature, by wraps
 
 
 def write_perfetto(trace: Path, to: Path) -> None:
