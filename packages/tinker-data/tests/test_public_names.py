@@ -5,7 +5,7 @@ import tinker_data
 
 def test_the_public_names_are_these():
     assert sorted(tinker_data.__all__) == [
-        *("Batch", "BatchedRows", "Batching", "Conversation", "ConversationFile"),
+        *("Batch", "BatchOrder", "BatchedRows", "Batching", "Conversation", "ConversationFile"),
         *("ConversationMixture", "ConversationSettings", "DataReport"),
         *("HubConversations", "IterableStream", "JsonlRows", "JsonlStream", "Layout"),
         *("MixedStream", "Opening", "ParquetStream", "Place", "Position", "PreferencePair"),

@@ -168,5 +168,5 @@ def test_a_bad_pair_ends_the_run_before_it_begins_unless_it_may_be_skipped(
 
 
 def test_fewer_pairs_than_a_batch_are_refused(run_on_double, make_config) -> None:
-    with pytest.raises(DataError, match="20 preferences are fewer than one batch"):
+    with pytest.raises(DataError, match="preferences: 20 rows are fewer than one batch"):
         run_on_double(make_config(batching=Batching(batch_size=21)))

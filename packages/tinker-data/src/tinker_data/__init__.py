@@ -2,6 +2,7 @@
 
 from tinker_data.batches.batch import Batch, Batching, Position, SupervisedDataset
 from tinker_data.batches.indexed import BatchedRows
+from tinker_data.batches.order import BatchOrder
 from tinker_data.batches.streamed import StreamedRows
 from tinker_data.batches.workers import RenderedByWorkers
 from tinker_data.builders import (
@@ -41,6 +42,7 @@ from tinker_data.supervised import (
 
 __all__ = [
     "Batch",
+    "BatchOrder",
     "BatchedRows",
     "Batching",
     "Conversation",

@@ -18,10 +18,10 @@ from attrs import asdict, frozen
 from tinker import types
 
 from tinker_core import DataError, Fingerprint
-from tinker_data import Position
+from tinker_data import BatchOrder, Position
 from tinker_dpo.config import Config
 from tinker_dpo.custom_loss import References, datums_of, surrogate
-from tinker_dpo.data.batches import PreferenceBatch, iterate_batches, steps_per_epoch
+from tinker_dpo.data.batches import PreferenceBatch, iterate_batches
 from tinker_dpo.data.dataset import PreferenceDataset
 from tinker_dpo.data.rendering import RenderedPreference
 from tinker_dpo.evaluation import evaluate_items
@@ -45,6 +45,8 @@ class LoopData:
     """The data of a preference loop, rendered."""
 
     train: PreferenceDataset
+    order: BatchOrder
+    """Of the batches of `train`."""
     test: Sequence[RenderedPreference] = ()
     skipped: Sequence[DataError] = ()
     """The errors of the rows of both that are left out."""
@@ -68,11 +70,10 @@ async def preference_loop(
     `training` holds a new model, or that of the checkpoint `run.resumed`. Raises EngineError for a
     call that failed, and ConfigError for a schedule that does not fit the run.
     """
-    total_steps = run_length(config, data.train)
-    async with loop_state(run, training, config, total_steps=total_steps) as loop:
+    async with loop_state(run, training, config, total_steps=run_length(config, data)) as loop:
         if loop.evaluation_due():
             loop.record(*_evaluate(config, training, data, evaluators))
-        for batch, forward in loop.until_end(_batches(config, training, data, loop.position)):
+        for batch, forward in loop.until_end(_batches(training, data, loop.position)):
             with engine_errors(f"forward of step {loop.step + 1}"), scope("wait"):
                 outputs = await forward
             with timed("loss", loop.extra_metrics), scope("loss"):
@@ -91,18 +92,17 @@ async def preference_loop(
     return loop.result()
 
 
-def run_length(config: Config, dataset: PreferenceDataset) -> int:
+def run_length(config: Config, data: LoopData) -> int:
     """Optimizer steps in the whole run."""
-    steps = steps_per_epoch(dataset, config.batching) * config.num_epochs
+    steps = data.order.steps_per_epoch * config.num_epochs
     return steps if config.max_steps is None else min(steps, config.max_steps)
 
 
 def _batches(
-    config: Config, training: tinker.TrainingClient, data: LoopData, position: Mapping[str, int]
+    training: tinker.TrainingClient, data: LoopData, position: Mapping[str, int]
 ) -> Iterator[tuple[PreferenceBatch, tinker.APIFuture[types.ForwardBackwardOutput]]]:
     """Each batch with its forward pass, submitted when the batch is asked for."""
-    start = Position(**position)
-    for batch in iterate_batches(data.train, config.batching, seed=config.seed, start=start):
+    for batch in iterate_batches(data.train, data.order, Position(**position)):
         yield batch, training.forward(datums_of(batch.items), "cross_entropy")
 
 

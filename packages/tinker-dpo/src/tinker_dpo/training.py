@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import tinker
 
+from tinker_data import BatchOrder
 from tinker_dpo.config import Config
-from tinker_dpo.data.batches import steps_per_epoch
 from tinker_dpo.data.dataset import open_dataset
 from tinker_dpo.loop import LoopData, preference_loop
 from tinker_dpo.reference.model import with_reference
@@ -21,7 +21,6 @@ def open_data(config: Config, renderer: Renderer) -> LoopData:
     """The data of a config, each row rendered once; raises DataError for what cannot be used."""
     data = config.data.build(seed=config.seed)
     train = open_dataset(data.train, config.objective, renderer, config.selection)
-    steps_per_epoch(train, config.batching)
     test, skipped = [], train.skipped
     if len(data.test):
         held_out = open_dataset(data.test, config.objective, renderer, config.selection)
@@ -29,6 +28,9 @@ def open_data(config: Config, renderer: Renderer) -> LoopData:
         skipped += held_out.skipped
     return LoopData(
         train=train,
+        order=BatchOrder(
+            num_rows=len(train), batching=config.batching, seed=config.seed, name="preferences"
+        ),
         test=test,
         skipped=skipped,
         stop=renderer.get_stop_sequences(),

@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 
-from tinker_data import Batching, Position
+from tinker_data import Batching, BatchOrder, Position
 from tinker_dpo import Dpo, PreferenceFile, Selection, iterate_batches, open_dataset
 
 
@@ -21,8 +21,8 @@ def keys(batch) -> list[str]:
 
 
 def test_an_epoch_has_every_pair_once_and_each_epoch_another_order(items) -> None:
-    batching = Batching(batch_size=4)
-    batches = list(islice(iterate_batches(items, batching, seed=1, start=Position()), 6))
+    order = BatchOrder(num_rows=10, batching=Batching(batch_size=4), seed=1)
+    batches = list(islice(iterate_batches(items, order, Position()), 6))
     first = [key for batch in batches[:3] for key in keys(batch)]
     second = [key for batch in batches[3:] for key in keys(batch)]
     assert sorted(first) == sorted(second) == sorted(items[i].chosen.key for i in range(10))
@@ -31,8 +31,8 @@ def test_an_epoch_has_every_pair_once_and_each_epoch_another_order(items) -> Non
 
 
 def test_batches_go_on_from_any_position_as_if_read_from_the_start(items) -> None:
-    batching = Batching(batch_size=4, drop_last=True)
-    whole = list(islice(iterate_batches(items, batching, seed=1, start=Position()), 6))
+    order = BatchOrder(num_rows=10, batching=Batching(batch_size=4, drop_last=True), seed=1)
+    whole = list(islice(iterate_batches(items, order, Position()), 6))
     for i, batch in enumerate(whole[:-1]):
-        rest = iterate_batches(items, batching, seed=1, start=batch.after)
+        rest = iterate_batches(items, order, batch.after)
         assert keys(next(rest)) == keys(whole[i + 1])

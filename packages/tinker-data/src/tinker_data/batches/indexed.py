@@ -1,21 +1,17 @@
 """Batches of rows with random access, in a seeded order that differs by epoch.
 
-Batch b of epoch e is a function of the rows, the seed, e and b alone. A row that is dropped moves
-no other row into another batch. A position is therefore two numbers, and resuming costs nothing.
+A row that is dropped moves no other row into another batch; see `order`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Generic, TypeVar
 
-import numpy as np
-from attrs import field, frozen
-from numpy.typing import NDArray
+from attrs import Factory, field, frozen
 
-from tinker_core import ConfigError, DataError
 from tinker_data.batches.batch import START, Batch, Batching, Position, assemble
+from tinker_data.batches.order import BatchOrder
 from tinker_data.datums import RenderedRow
 from tinker_data.rows import Rows
 
@@ -32,20 +28,20 @@ class BatchedRows(Generic[T]):
     seed: int = 0
     name: str = "data"
     """The name of the data in error messages."""
-
-    def __attrs_post_init__(self) -> None:
-        if len(self.rows) < self.batching.batch_size:
-            raise DataError(
-                f"{len(self.rows)} rows are fewer than one batch: "
-                f"batch_size is {self.batching.batch_size}",
-                file=self.name,
-            )
+    order: BatchOrder = field(
+        init=False,
+        default=Factory(
+            lambda self: BatchOrder(
+                num_rows=len(self.rows), batching=self.batching, seed=self.seed, name=self.name
+            ),
+            takes_self=True,
+        ),
+    )
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches in an epoch."""
-        whole, rest = divmod(len(self.rows), self.batching.batch_size)
-        return whole + (rest > 0 and not self.batching.drop_last)
+        return self.order.steps_per_epoch
 
     def batches(self, start: Position = START) -> Iterator[Batch]:
         """Batches from `start` on, without end; raises DataError for a batch without a datum."""
@@ -53,32 +49,9 @@ class BatchedRows(Generic[T]):
 
     def plans(self, start: Position = START) -> Iterator[Position]:
         """The positions of the batches from `start` on, without end."""
-        if start.batch >= self.steps_per_epoch:
-            raise ConfigError(f"an epoch has {self.steps_per_epoch} batches: there is no {start}")
-        position = start
-        while True:
-            yield position
-            position = self._after(position)
+        return self.order.positions(start)
 
     def make(self, position: Position) -> Batch:
         """The batch at a position."""
-        size = self.batching.batch_size
-        order = epoch_order(len(self.rows), self.batching, self.seed, position.epoch)
-        chosen = order[position.batch * size : (position.batch + 1) * size]
-        rendered = [self.render(self.rows[int(index)]) for index in chosen]
-        return assemble(rendered, position, self._after(position), self.name)
-
-    def _after(self, position: Position) -> Position:
-        if position.batch + 1 == self.steps_per_epoch:
-            return Position(epoch=position.epoch + 1)
-        return Position(epoch=position.epoch, batch=position.batch + 1)
-
-
-@lru_cache(maxsize=2)
-def epoch_order(num_rows: int, batching: Batching, seed: int, epoch: int) -> NDArray[np.int64]:
-    """The order of the rows in an epoch, shape (num_rows,); read-only, because it is cached."""
-    order = np.arange(num_rows)
-    if batching.shuffle:
-        order = np.random.default_rng([seed, epoch]).permutation(num_rows)
-    order.flags.writeable = False
-    return order
+        rendered = [self.render(self.rows[index]) for index in self.order.rows(position)]
+        return assemble(rendered, position, self.order.after(position), self.name)

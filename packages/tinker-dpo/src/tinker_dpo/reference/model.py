@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 
 import tinker
 from attrs import evolve
 
 from tinker_data import Position
 from tinker_dpo.config import Config
-from tinker_dpo.data.batches import iterate_batches, steps_per_epoch
+from tinker_dpo.data.batches import iterate_batches
 from tinker_dpo.data.rendering import RenderedResponse
 from tinker_dpo.loop import LoopData, run_length
 from tinker_dpo.reference.kl import KlToReference, prompt_of
@@ -79,10 +79,10 @@ def _responses(config: Config, data: LoopData) -> Iterator[list[RenderedResponse
     size = config.batching.batch_size
     for start in range(0, len(data.test), size):
         yield [r for item in data.test[start : start + size] for r in item.responses]
-    if run_length(config, data.train) < steps_per_epoch(data.train, config.batching):
-        batches = iterate_batches(data.train, config.batching, seed=config.seed, start=Position())
-        for _ in range(run_length(config, data.train)):
-            yield [r for item in next(batches).items for r in item.responses]
+    if run_length(config, data) < data.order.steps_per_epoch:
+        batches = iterate_batches(data.train, data.order, Position())
+        for batch in islice(batches, run_length(config, data)):
+            yield [r for item in batch.items for r in item.responses]
         return
     for start in range(0, len(data.train), size):
         chosen = range(start, min(start + size, len(data.train)))
