@@ -63,3 +63,17 @@ def test_a_refusal_comes_through_the_future(tmp_path: Path) -> None:
 
     with pytest.raises(tinker.RequestFailedError):
         asyncio.run(wait())
+
+
+def test_checkpoints_are_listed_with_the_metadata_of_their_own_save(tmp_path: Path) -> None:
+    service = BigramService(tmp_path)
+    client = service.create_lora_training_client("m").result()
+    state = client.save_state("a.1", user_metadata={"step": "1"}).result().path
+    sampler = client.save_weights_for_sampler("a.1", user_metadata={"step": "2"}).result().path
+    plain = client.save_state("b").result().path
+    rows = service.create_rest_client().list_checkpoints(client.model_id).result().checkpoints
+    kept = {row.tinker_path: row.user_metadata for row in rows}
+    assert kept == {state: {"step": "1"}, sampler: {"step": "2"}, plain: None}
+    assert {row.tinker_path: row.checkpoint_type for row in rows}[sampler] == "sampler"
+    with pytest.raises(tinker.RequestFailedError, match="no training run other"):
+        service.create_rest_client().list_checkpoints("other").result()

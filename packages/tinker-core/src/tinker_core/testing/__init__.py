@@ -10,10 +10,11 @@ from tinker_core.testing.clients import BigramSamplingClient, BigramTrainingClie
 from tinker_core.testing.futures import ReadyFuture, refused
 from tinker_core.testing.losses import loss_and_slope
 from tinker_core.testing.model import BigramModel
-from tinker_core.testing.service import BigramService
+from tinker_core.testing.service import BigramRestClient, BigramService
 
 __all__ = [
     "BigramModel",
+    "BigramRestClient",
     "BigramSamplingClient",
     "BigramService",
     "BigramTrainingClient",

@@ -24,6 +24,10 @@ class CheckpointFiles(Protocol):
         """The file of a `tinker://` path."""
         ...
 
+    def note(self, path: str, user_metadata: dict[str, str] | None) -> None:
+        """Store the user's metadata of a checkpoint."""
+        ...
+
 
 @define
 class BigramSamplingClient:
@@ -166,6 +170,7 @@ class BigramTrainingClient:
             if self.service.file(path).exists() and not overwrite:
                 raise refused(f"{path} exists")
             self.model.save(self.service.file(path), optimizer=True)
+            self.service.note(path, user_metadata)
             return types.SaveWeightsResponse(path=path)
 
         return ReadyFuture(call)
@@ -180,6 +185,7 @@ class BigramTrainingClient:
         self.calls.append(f"save_weights_for_sampler {name}")
         path = f"tinker://{self.model_id}/sampler_weights/{name}"
         self.model.save(self.service.file(path), optimizer=False)
+        self.service.note(path, user_metadata)
         return ReadyFuture(lambda: types.SaveWeightsForSamplerResponse(path=path))
 
     def save_weights_and_get_sampling_client(self) -> ReadyFuture[BigramSamplingClient]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from attrs import define
+from tinker import types
 
 from tinker_core.testing.clients import BigramSamplingClient, BigramTrainingClient
 from tinker_core.testing.futures import ReadyFuture, refused
@@ -61,6 +63,14 @@ class BigramService:
 
         return ReadyFuture(call)
 
+    def create_rest_client(self) -> BigramRestClient:
+        """A client of what is stored with the checkpoints."""
+        return BigramRestClient(self)
+
+    def note(self, path: str, user_metadata: dict[str, str] | None) -> None:
+        """Store the user's metadata of a checkpoint."""
+        self.file(path).with_suffix(".json").write_text(json.dumps(user_metadata))
+
     def _load(self, path: str, *, optimizer: bool) -> BigramModel:
         if not self.file(path).exists():
             raise refused(f"no checkpoint {path}")
@@ -72,3 +82,35 @@ class BigramService:
         self.folder.mkdir(parents=True, exist_ok=True)
         counter.write_text(json.dumps(runs))
         return BigramTrainingClient(self, model, f"bigram-{runs}:train:0")
+
+
+@define
+class BigramRestClient:
+    """Implements the part of `tinker.RestClient` that the loops use."""
+
+    service: BigramService
+
+    def list_checkpoints(self, training_run_id: str) -> ReadyFuture[types.CheckpointsListResponse]:
+        """The checkpoints of a training run with their metadata."""
+
+        def call() -> types.CheckpointsListResponse:
+            folder = self.service.file(f"tinker://{training_run_id}/weights/x").parent.parent
+            files = sorted(folder.glob("*/*.npz"))
+            if not files:
+                raise refused(f"no training run {training_run_id}")
+            return types.CheckpointsListResponse(
+                checkpoints=[_listed(file, training_run_id) for file in files]
+            )
+
+        return ReadyFuture(call)
+
+
+def _listed(file: Path, run: str) -> types.Checkpoint:
+    kind, name = file.parent.name, file.stem
+    return types.Checkpoint(
+        checkpoint_id=f"{kind}/{name}",
+        checkpoint_type="training" if kind == "weights" else "sampler",
+        time=datetime.fromtimestamp(file.stat().st_mtime, UTC),
+        tinker_path=f"tinker://{run}/{kind}/{name}",
+        user_metadata=json.loads(file.with_suffix(".json").read_text()),
+    )

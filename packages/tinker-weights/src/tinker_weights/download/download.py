@@ -19,9 +19,9 @@ from filelock import FileLock, Timeout
 
 from tinker_core import CheckpointError, ConfigError
 from tinker_core.engine.address import find_engine
+from tinker_core.engine.local_checkpoints import local_folder
 from tinker_weights.adapter.config import CONFIG, TENSORS, read_adapter_config
 from tinker_weights.atomic_folder import check_free, replace_folder
-from tinker_weights.checkpoint.local_store import local_folder
 from tinker_weights.checkpoint.path import SCHEME, CheckpointPath, parse_path
 from tinker_weights.checkpoint.run_directory import is_run, read_run
 from tinker_weights.download.engine_files import fetch_files

@@ -13,7 +13,7 @@ from attrs import field, frozen
 from tinker_core import CheckpointError
 from tinker_core.engine.address import find_engine
 from tinker_core.engine.errors import engine_errors
-from tinker_weights.checkpoint.local_store import local_folder
+from tinker_core.engine.local_checkpoints import local_folder
 from tinker_weights.checkpoint.path import parse_path
 
 _PAGE = 500
