@@ -101,7 +101,7 @@ def test_a_run_whose_engine_was_killed_and_restarted_resumes_as_if_it_had_not_be
     train(whole)
     assassin = threading.Thread(target=engine.restart_after, args=(8, lost.run_dir))
     assassin.start()
-    with pytest.raises(EngineError, match=r"there is no (model|request)"):
+    with pytest.raises(EngineError, match=r"unknown (model|request)"):
         train(lost)
     assassin.join()
     assert len(rows_of(lost.run_dir)) < len(rows_of(whole.run_dir))

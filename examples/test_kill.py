@@ -1,10 +1,9 @@
 """A run that is killed with SIGKILL and resumed equals an uninterrupted one, on the engine."""
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
-
-from sums import write_sums
 
 from tinker_train.testing import comparable_rows, kill_and_resume
 
@@ -12,7 +11,8 @@ PROGRAM = [sys.executable, "-m", "tinker_sl.cli"]
 
 
 def test_a_killed_run_resumed_has_the_metrics_of_an_uninterrupted_one(tmp_path: Path) -> None:
-    data, _ = write_sums(tmp_path)
+    sums = runpy.run_path(str(Path(__file__).with_name("sums.py")))
+    data, _ = sums["write_sums"](tmp_path)
     arguments = [
         *("--model", "local/tiny", "--data.path", str(data)),
         *("--data.test-rows", "20", "--data.batching.batch-size", "16"),
