@@ -240,6 +240,9 @@ def call_of(**call: object) -> dict[str, object]:
         ({"role": "user", "tool_calls": [{"name": "f"}]}, "m", "makes no tool calls"),
         ({"role": "user", "content": "x", "weight": 0, "trainable": True}, "m", "contradict"),
         ({"role": "user", "content": "x", "weight": "0"}, "m.weight", "0 or 1"),
+        ({"role": "assistant", "content": None}, "m", "has content or tool calls"),
+        ({"role": "assistant", "tool_calls": []}, "m", "has content or tool calls"),
+        (call_of(function="f"), "m.tool_calls[0].function", "a function is a dictionary"),
     ],
 )
 def test_nothing_is_dropped_in_silence(value: object, field: str, problem: str) -> None:
@@ -283,8 +286,29 @@ def test_no_tools_have_several_spellings(tools: object) -> None:
         ([{"name": "f", "parameters": {"a": {1}}}], r"tools\[0\].parameters: not JSON"),
         ([{"name": "f", "description": "\ud83d"}], r"tools\[0\].description: unpaired"),
         ([3], r"tools\[0\]: a tool is a dictionary"),
+        ([{"type": "function", "function": "f"}], r"tools\[0\].function: not a function"),
+        ([{"function": [1]}], r"tools\[0\].function: not a function with a name: \[1\]"),
     ],
 )
 def test_a_bad_tool_is_named(tools: object, problem: str) -> None:
     with pytest.raises(DataError, match=problem):
         as_tools(tools)  # type: ignore[arg-type]
+
+
+def test_a_value_that_is_nested_too_deeply_is_one_error_with_its_field() -> None:
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    refused = [
+        (lambda: as_message({"role": "user", "content": deep}, where="m"), "m"),
+        (lambda: as_message({"role": deep}, where="m"), "m"),
+        (lambda: as_message(call_of(name="f", arguments={"a": deep}), where="m"), "m.tool_calls"),
+        (lambda: as_conversation([{"role": "user", "content": "a"}, deep]), "messages[1]"),
+        (lambda: as_conversation({"a": deep}), "messages"),  # type: ignore[arg-type]
+        (lambda: as_tools([deep]), "tools"),  # type: ignore[list-item]
+        (lambda: as_tools([{"name": "f", "parameters": {"a": deep}}]), "tools[0].parameters"),
+    ]
+    for call, field in refused:
+        with pytest.raises(DataError, match="nested too deeply") as caught:
+            call()
+        assert str(caught.value.field).startswith(field)

@@ -1,5 +1,6 @@
 """The check of a whole file before a run starts."""
 
+import gzip
 import json
 import logging
 from functools import partial
@@ -15,6 +16,7 @@ from tinker_data import (
     Reading,
     RenderedRow,
     Rendering,
+    as_source,
     check,
     check_rows,
     open_jsonl,
@@ -36,6 +38,9 @@ UNUSABLE = [
     (f'{{"messages": {"9" * 5000}}}', "not JSON"),
     (f'{{"messages": {"[" * 200_000}1{"]" * 200_000}}}', "nested too deeply"),
     ("{", "not JSON"),
+    ('{"messages": 1, "messages": 2}', "stands twice"),
+    ('{"messages": NaN}', "not JSON"),
+    (f'{{"messages": {"[" * 900}1{"]" * 900}}}', "messages"),
     (json.dumps({**REASONED, "oops": 1}), "unknown key 'oops'"),
     (json.dumps(REASONED), "no form for reasoning"),
     (json.dumps({"messages": REASONED["messages"][:1]}), "no assistant message"),
@@ -69,16 +74,16 @@ UNUSABLE = [
 
 
 @pytest.mark.parametrize(("line", "problem"), UNUSABLE)
-@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz"])
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz", "rows.json"])
 def test_every_unusable_row_is_an_error_before_a_run_starts(
     renderer, write_rows, chats, line, problem, name
 ):
-    path = write_rows([*chats(40), line, *chats(2)])
-    if name.endswith(".gz"):
-        import gzip
-
-        path = path.with_name(name)
-        path.write_bytes(gzip.compress(path.with_name("rows.jsonl").read_bytes()))
+    if name == "rows.json" and line == "{":
+        return  # the array does not end
+    rows = write_rows([*chats(40), line, *chats(2)]).read_bytes()
+    written = {".gz": gzip.compress(rows), ".json": b"[%s]" % b",".join(rows.splitlines())}
+    path = write_rows([], name)
+    path.write_bytes(written.get(path.suffix, rows))
     builder = ConversationFile(path=path, batching=Batching(batch_size=2))
     with pytest.raises(DataError, match=rf"{name}:41: .*{problem}") as caught:
         builder.build(renderer=renderer, seed=0)
@@ -89,16 +94,16 @@ def test_every_unusable_row_is_skipped_and_counted_by_policy(renderer, write_row
     path = write_rows([*chats(8), *[line for line, _ in UNUSABLE]])
     builder = ConversationFile(
         path=path,
-        batching=Batching(batch_size=18, shuffle=False),
+        batching=Batching(batch_size=21, shuffle=False),
         reading=Reading(bad_row="skip"),
     )
     data = builder.build(renderer=renderer, seed=0)
     [report] = data.reports
-    assert (report.num_rows, report.num_unusable) == (18, 10)
+    assert (report.num_rows, report.num_unusable) == (21, 13)
     batch = next(data.train.batches())
-    assert (len(batch.datums), batch.counts) == (8, {"num_skipped_rows": 10})
-    assert "10 rows will be skipped; the first:" in caplog.text
-    assert report.reasons["not JSON"] == 3
+    assert (len(batch.datums), batch.counts) == (8, {"num_skipped_rows": 13})
+    assert "13 rows will be skipped; the first:" in caplog.text
+    assert report.reasons["not JSON"] == 4
     assert any("no form for reasoning" in reason for reason in report.reasons)
 
 
@@ -226,8 +231,32 @@ def test_a_function_that_no_other_process_can_load_is_called_here(monkeypatch):
         ("not JSON: Expecting value: line 1 column 2 (char 1): {", "messages[]: not JSON"),
         ("500 tokens, over max_length=20; drop them", "messages[]: N tokens, over max_length=N"),
         ("unknown key 'x'; known: [...]", "messages[]: unknown key 'x'"),
+        ("unpaired surrogate 'x': {...", "messages[]: unpaired surrogate 'x'"),
+        ("unpaired surrogate in 'ax'", "messages[]: unpaired surrogate"),
+        ("must be a string, not 3", "messages[]: must be a string"),
     ],
 )
 def test_errors_of_one_kind_have_one_reason(problem, reason):
     error = DataError(problem, file="a", row=3, field="messages[12]")
     assert check.reason_of(error) == reason
+
+
+def test_rows_in_memory_that_no_json_has_are_errors_with_their_number(renderer):
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    answer = {"role": "assistant", "content": "a"}
+    strange = [
+        {"messages": deep},
+        {"messages": [{"role": "user", "content": deep}, answer]},
+        {"messages": [answer], 5: 1},
+        {5: 1, "a": 2},
+        {"messages": [{"role": "assistant", "tool_calls": [{"name": "f", "arguments": {1, 2}}]}]},
+        {"messages": [answer], "tools": [{"type": "function", "function": "f"}]},
+    ]
+    render = partial(render_raw, renderer=renderer, rendering=Rendering(), reading=Reading())
+    report = check_rows(read_all(as_source(strange, "mine")), render, name="x", limit=None)
+    assert report.num_unusable == len(strange)
+    assert [str(problem).split(": ")[0] for problem in report.problems] == [
+        f"mine:{n}" for n in range(1, 6)
+    ]

@@ -7,7 +7,8 @@ A key whose value is None counts as absent.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from tinker_core.errors import DataError
@@ -42,7 +43,11 @@ def as_message(value: Message | Mapping[str, Any], *, where: str = "message") ->
     """
     if isinstance(value, Message):
         return value
-    given = _given(value, _MESSAGE_KEYS, where, kind="a message")
+    with _nested_too_deeply(where):
+        return _message(_given(value, _MESSAGE_KEYS, where, kind="a message"), where)
+
+
+def _message(given: Mapping[str, Any], where: str) -> Message:
     role: Any = "tool" if given.get("role") == "function" else given.get("role")
     if role not in ROLES:
         raise DataError(f"unknown role {role!r}; known: {list(ROLES)}", field=f"{where}.role")
@@ -51,7 +56,7 @@ def as_message(value: Message | Mapping[str, Any], *, where: str = "message") ->
             f"only empty ones are read, not {given['annotations']!r:.80}",
             field=f"{where}.annotations",
         )
-    return Message(
+    message = Message(
         role=role,
         content=_content(given, where),
         tool_calls=_tool_calls(given, where),
@@ -60,6 +65,10 @@ def as_message(value: Message | Mapping[str, Any], *, where: str = "message") ->
         name=_text(given, "name", where),
         trainable=_trainable(given, where),
     )
+    said = message.content or message.tool_calls or message.unparsed_tool_calls
+    if role == "assistant" and "content" not in given and not said:
+        raise DataError("an assistant message has content or tool calls", field=where)
+    return message
 
 
 def as_conversation(
@@ -67,7 +76,9 @@ def as_conversation(
 ) -> tuple[Message, ...]:
     """The messages of a conversation, each by `as_message`; raises DataError for an empty one."""
     if isinstance(values, str | Mapping) or not isinstance(values, Sequence):
-        raise DataError(f"a conversation is a list of messages, not {values!r:.80}", field=where)
+        with _nested_too_deeply(where):
+            shown = f"{values!r:.80}"
+        raise DataError(f"a conversation is a list of messages, not {shown}", field=where)
     if not values:
         raise DataError("a conversation needs at least one message", field=where)
     return tuple(as_message(value, where=f"{where}[{i}]") for i, value in enumerate(values))
@@ -87,9 +98,10 @@ def as_tools(
             raise DataError(str(error), field=where) from error
     if values is None:
         return ()
-    if isinstance(values, Mapping | str) or not isinstance(values, Sequence):
-        raise DataError(f"must be a list of tools, not {values!r:.80}", field=where)
-    return tuple(_tool(value, f"{where}[{i}]") for i, value in enumerate(values))
+    with _nested_too_deeply(where):
+        if isinstance(values, Mapping | str) or not isinstance(values, Sequence):
+            raise DataError(f"must be a list of tools, not {values!r:.80}", field=where)
+        return tuple(_tool(value, f"{where}[{i}]") for i, value in enumerate(values))
 
 
 def to_openai(message: Message) -> dict[str, Any]:
@@ -141,6 +153,15 @@ def _openai_part(part: Part) -> dict[str, Any]:
             return {"type": "thinking", "thinking": thinking}
         case ImagePart(image):
             return {"type": "image", "image": image}
+
+
+@contextmanager
+def _nested_too_deeply(where: str) -> Iterator[None]:
+    """Raise DataError in place of the RecursionError that `repr` of a deep value raises."""
+    try:
+        yield
+    except RecursionError as error:
+        raise DataError("nested too deeply", field=where) from error
 
 
 def _given(value: object, known: Collection[str], where: str, *, kind: str) -> dict[str, Any]:
@@ -237,7 +258,7 @@ def _tool_calls(given: Mapping[str, Any], where: str) -> tuple[ToolCall, ...]:
 def _tool_call(value: object, where: str) -> ToolCall:
     if isinstance(value, ToolCall):
         return value
-    if isinstance(value, Mapping) and "function" not in value:
+    if isinstance(value, Mapping) and value.get("function") is None:
         call = _given(
             value, {"name", "arguments", "id", "type", "index"}, where, kind="a tool call"
         )
@@ -286,7 +307,10 @@ def _tool(value: object, where: str) -> ToolSpec:
     at = where
     if isinstance(value, Mapping) and value.get("function") is not None:
         outer = _given(value, {"type", "function"}, where, kind="a tool")
-        value, at = {**outer["function"], "type": outer.get("type")}, f"{where}.function"
+        function, at = outer["function"], f"{where}.function"
+        if not isinstance(function, Mapping):
+            raise DataError(f"not a function with a name: {function!r:.80}", field=at)
+        value = {**function, "type": outer.get("type")}
     if isinstance(value, Mapping) and value.get("type", "function") not in ("function", None):
         raise DataError(f"must be 'function', not {value['type']!r:.80}", field=f"{where}.type")
     if isinstance(value, Mapping) and not (isinstance(value.get("name"), str) and value["name"]):

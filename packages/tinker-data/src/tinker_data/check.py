@@ -36,6 +36,7 @@ _ALONE_SECONDS = 5.0
 _PROGRESS_SECONDS = 10.0
 _CHUNK_SECONDS = 600.0
 _SHOWN = 5  # problems in a report
+_VALUE_OR_ADVICE = re.compile(r"; |, not | in '|: \{")
 
 
 @frozen(kw_only=True)
@@ -260,9 +261,9 @@ class _Findings:
 
 
 def reason_of(error: DataError) -> str:
-    """The kind of an error: its field and problem without numbers, positions and advice."""
+    """The kind of an error: its field and problem without numbers, values and advice."""
     field_ = re.sub(r"\[\d+\]", "[]", error.field or "")
-    problem = error.problem.split(";")[0]
+    problem = _VALUE_OR_ADVICE.split(error.problem, maxsplit=1)[0]
     if problem.startswith(("not JSON", "not UTF-8")):
         problem = problem.split(":")[0]
     problem = re.sub(r"\[\d+\]", "[]", problem)

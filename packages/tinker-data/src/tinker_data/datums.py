@@ -91,18 +91,22 @@ def render_conversation(
 
     Raises DataError with the place for a conversation that cannot be rendered or trained on.
     """
-    try:
+    with conversation.place.errors():
         try:
-            return _render(conversation, renderer, rendering)
+            return _rendered(conversation, renderer, rendering)
         except RenderError as error:
-            if error.lacks != "reasoning" or rendering.reasoning != "strip":
-                raise
-            stripped = _without_reasoning(conversation)
-            return evolve(_render(stripped, renderer, rendering), num_reasoning_stripped=1)
-    except DataError as error:
-        raise conversation.place.error(error) from error
+            raise DataError(f"{error}{_advice(error)}") from error
+
+
+def _rendered(conversation: Conversation, renderer: Renderer, rendering: Rendering) -> RenderedRow:
+    """The datums of a conversation, without its reasoning if the policy removes it."""
+    try:
+        return _render(conversation, renderer, rendering)
     except RenderError as error:
-        raise conversation.place.error(DataError(f"{error}{_advice(error)}")) from error
+        if error.lacks != "reasoning" or rendering.reasoning != "strip":
+            raise
+    stripped = _without_reasoning(conversation)
+    return evolve(_render(stripped, renderer, rendering), num_reasoning_stripped=1)
 
 
 def _without_reasoning(conversation: Conversation) -> Conversation:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from attrs import field, frozen
@@ -23,6 +24,16 @@ class Place:
     def error(self, error: DataError) -> DataError:
         """The error with this place filled in."""
         return error.at(file=self.file, row=self.row)
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Fill this place into a DataError; values that are nested too deeply raise one too."""
+        try:
+            yield
+        except RecursionError as error:
+            raise self.error(DataError("nested too deeply")) from error
+        except DataError as error:
+            raise self.error(error) from error
 
 
 NOWHERE = Place()
@@ -83,7 +94,10 @@ class Subset:
 
 def as_mapping(row: RawRow) -> Mapping[str, Any]:
     """The value of the row; raises DataError if it is not an object with named fields."""
-    value = row.value
-    if not isinstance(value, Mapping):
-        raise row.place.error(DataError(f"a row is a JSON object, not {value!r:.80}"))
-    return value
+    with row.place.errors():
+        value = row.value
+        if not isinstance(value, Mapping):
+            raise DataError(f"a row is a JSON object, not {value!r:.80}")
+        if strange := [key for key in value if not isinstance(key, str)]:
+            raise DataError(f"the key {strange[0]!r:.80} is not a string")
+        return value

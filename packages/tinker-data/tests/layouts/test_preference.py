@@ -23,7 +23,9 @@ def texts(messages):
         {"prompt": [USER], "chosen": [GOOD], "rejected": [BAD]},
         {"prompt": USER, "chosen": GOOD, "rejected": BAD},
         {"chosen": [USER, GOOD], "rejected": [USER, BAD]},
-        {"prompt": "not read", "chosen": [USER, GOOD], "rejected": [USER, BAD]},
+        {"prompt": "Hi", "chosen": [USER, GOOD], "rejected": [USER, BAD]},
+        {"prompt": [USER], "chosen": [USER, GOOD], "rejected": [USER, BAD]},
+        {"prompt": None, "chosen": [USER, GOOD], "rejected": [USER, BAD]},
     ],
 )
 def test_a_pair_is_a_prompt_and_two_ways_to_go_on(value):
@@ -49,9 +51,16 @@ def test_a_pair_is_a_prompt_and_two_ways_to_go_on(value):
         ({"prompt": [USER, GOOD], "chosen": "a", "rejected": "b"}, r"chosen\[0\].role: roles do"),
         ({"prompt": [USER, USER], "chosen": "a", "rejected": "b"}, r"prompt\[1\].role: roles do"),
         ({"prompt": "Hi", "chosen": [GOOD, OTHER], "rejected": "b"}, "chosen: ends with user"),
+        ({"prompt": "No", "chosen": [USER, GOOD], "rejected": [USER, BAD]}, "prompt: differs"),
         ({"prompt": "Hi", "chosen": [{"role": "robot"}], "rejected": "b"}, r"chosen\[0\].role"),
     ],
 )
 def test_a_pair_that_is_none_says_where_and_why(value, problem):
     with pytest.raises(DataError, match=problem):
         read_pair(RawRow(content=value, place=PLACE))
+
+
+def test_a_prompt_that_the_sides_do_not_begin_with_can_be_ignored():
+    row = {"prompt": "No", "chosen": [USER, GOOD], "rejected": [USER, BAD]}
+    pair = read_pair(RawRow(content=row), ignored_keys=["prompt"])
+    assert texts(pair.prompt) == ["Hi"]

@@ -63,7 +63,7 @@ def test_a_function_call_is_a_tool_call_and_an_observation_its_result(many):
     [
         ({"from": "gpt", "value": "a", "mood": 1}, r"conversations\[1\]: unknown key 'mood'"),
         ({"from": "gpt", "value": "a", "train_detail": []}, "unknown key 'train_detail'"),
-        ({"from": "gpt", "value": "a", "content": "b"}, "both 'content' and 'content'|both"),
+        ({"from": "gpt", "value": "a", "content": "b"}, "both 'value' and 'content'"),
         ({"from": "gpt", "role": "user", "value": "a"}, r"conversations\[1\]: both"),
         ({"from": "narrator", "value": "a"}, r"conversations\[1\]: a turn is"),
         (
@@ -71,6 +71,13 @@ def test_a_function_call_is_a_tool_call_and_an_observation_its_result(many):
             "the call of a function_call turn: not JSON",
         ),
         ({"from": "function_call", "value": '{"name": "f", "parameters": {}}'}, "'parameters'"),
+        ({"from": "function_call", "value": "[]"}, "has content or tool calls"),
+        (
+            {"from": "function_call", "value": '{"name": "f"}', "tool_calls": [{"name": "g"}]},
+            "'tool_calls' beside its value",
+        ),
+        ({"from": "gpt"}, "has content or tool calls"),
+        ({"from": "gpt", "value": None}, "has content or tool calls"),
         ({"from": "gpt", "value": "a", "train": "yes"}, "must be true, false"),
         ("hello", r"conversations\[1\]: a turn is"),
     ],

@@ -55,6 +55,16 @@ def test_rows_in_memory_and_datasets_say_what_they_can():
         assert changes(before, now)
 
 
+@pytest.mark.parametrize("make", [list, Dataset.from_list])
+def test_one_changed_row_of_many_is_noticed(make):
+    rows = [{"i": i} for i in range(2500)]
+    before = fingerprints(as_source(make(rows), "x"))
+    for changed in (1, 1250, 2499):
+        now = [*rows[:changed], {"i": -1}, *rows[changed + 1 :]]
+        [line] = changes(before, fingerprints(as_source(make(now), "x")))
+        assert "digest was" in line
+
+
 def test_a_mixture_and_a_split_are_their_files(tmp_path):
     a, b = (open_file(write(tmp_path / name, ROWS)) for name in ("a.jsonl", "b.jsonl.gz"))
     both = [*fingerprints(a), *fingerprints(b)]

@@ -50,10 +50,8 @@ def read_conversation(
     message, and if there is no assistant message to train on.
     """
     value = as_mapping(row)
-    try:
+    with row.place.errors():
         messages, tools = _read(value, layout or recognise(value), ignored_keys)
-    except DataError as error:
-        raise row.place.error(error) from error
     if think_tags == "reasoning":
         messages = read_think_tags(messages)
     return Conversation(messages=messages, tools=tools, place=row.place)

@@ -28,7 +28,7 @@ def known_fields(
     Raises DataError for a key that is neither known nor ignored; `ignored` may contain "*".
     """
     given = {key: item for key, item in value.items() if item is not None}
-    used = {key: item for key, item in given.items() if key in known}
+    used = {key: item for key, item in given.items() if key in known and key not in ignored}
     for key in given:
         if key not in used and key not in WITHOUT_EFFECT and not {key, "*"} & set(ignored):
             raise DataError(

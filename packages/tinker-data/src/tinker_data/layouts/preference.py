@@ -5,7 +5,7 @@
 
 A side is text, one message or messages. Sides that begin with the prompt are recognised by their
 first message, which is not an assistant message. Then the prompt is what both begin with, and a
-`prompt` beside them is not read.
+`prompt` beside them must be it, or the text of one of its messages.
 """
 
 from __future__ import annotations
@@ -75,12 +75,10 @@ def check_roles(prompt: Sequence[Message], response: Sequence[Message], side: st
 def read_pair(row: RawRow, *, ignored_keys: Collection[str] = ()) -> PreferencePair:
     """The pair in a row; raises DataError with the place for one that cannot be used."""
     value = as_mapping(row)
-    try:
+    with row.place.errors():
         prompt, chosen, rejected = _sides(known_fields(value, KEYS, (*SCORES, *ignored_keys)))
         pair = PreferencePair(prompt=prompt, chosen=chosen, rejected=rejected, place=row.place)
         check_pair(pair)
-    except DataError as error:
-        raise row.place.error(error) from error
     return pair
 
 
@@ -100,7 +98,19 @@ def _sides(value: Mapping[str, Any]) -> tuple[Messages, Messages, Messages]:
     for name, side in (("chosen", chosen), ("rejected", rejected)):
         if len(side) == common:
             raise DataError("no response is left after the common prompt", field=name)
+    if value.get("prompt") is not None:
+        _check_prompt(messages_of(value, "prompt", role="user"), chosen[:common])
     return chosen[:common], chosen[common:], rejected[common:]
+
+
+def _check_prompt(given: Messages, common: Messages) -> None:
+    """Raise DataError unless the prompt is the common one, or a text in it."""
+    texts = [message.text for message in common]
+    if given != common and not (len(given) == 1 and given[0].text in texts):
+        raise DataError(
+            "differs from the messages that both sides begin with; ignored_keys ignores it",
+            field="prompt",
+        )
 
 
 def _length_in_common(a: Messages, b: Messages) -> int:

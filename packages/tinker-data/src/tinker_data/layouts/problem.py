@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from attrs import field, frozen
@@ -23,22 +24,24 @@ class Problem:
     place: Place = field(default=NOWHERE, eq=False)
 
 
-def read_problem(row: RawRow) -> Problem:
+_KEYS = ("messages", "prompt", "question", "problem")
+
+
+def read_problem(row: RawRow, *, ignored_keys: Collection[str] = ()) -> Problem:
     """The problem in a row: `messages`, `prompt`, `question` or `problem`, and an `answer`.
 
-    All other fields are in `details`. Raises DataError with place and field.
+    All other fields are in `details`. Raises DataError with place and field, also for a row that
+    has two of these fields without one of them among the ignored keys.
     """
     value = as_mapping(row)
-    try:
-        key = next((key for key in _PROBLEM_KEYS if key in value), None)
-        if key is None:
-            raise DataError(f"no problem: needs one of {_PROBLEM_KEYS}, has {sorted(value)}")
+    with row.place.errors():
+        key = _key_of(value, ignored_keys)
         prompt = messages_of(value, key, role="user")
         answer = value.get("answer")
+        if isinstance(answer, float) and not math.isfinite(answer):
+            raise DataError(f"must be finite, not {answer}", field="answer")
         if answer is not None and not isinstance(answer, str | int | float):
             raise DataError(f"must be text or a number, not {answer!r:.80}", field="answer")
-    except DataError as error:
-        raise row.place.error(error) from error
     return Problem(
         prompt=prompt,
         answer=None if answer is None else str(answer),
@@ -47,4 +50,10 @@ def read_problem(row: RawRow) -> Problem:
     )
 
 
-_PROBLEM_KEYS = ("messages", "prompt", "question", "problem")
+def _key_of(value: Mapping[str, Any], ignored: Collection[str]) -> str:
+    found = [key for key in _KEYS if value.get(key) is not None and key not in ignored]
+    if not found:
+        raise DataError(f"no problem: needs one of {_KEYS}, has {sorted(value)}")
+    if len(found) > 1:
+        raise DataError(f"the problem may stand in {' and '.join(found)}; ignore all but one")
+    return found[0]

@@ -47,12 +47,10 @@ def read(value: Mapping[str, Any]) -> Messages:
 def _message(turn: Any, where: str) -> dict[str, Any]:
     """The turn as a message in the OpenAI format."""
     given = {k: v for k, v in turn.items() if v is not None} if isinstance(turn, Mapping) else {}
-    message: dict[str, Any] = {}
-    for key, item in given.items():
-        name = _RENAMED.get(key, key)
-        if name in message:
+    for key, name in _RENAMED.items():
+        if key in given and name in given:
             raise DataError(f"both {key!r} and {name!r} are given", field=where)
-        message[name] = item
+    message = {_RENAMED.get(key, key): item for key, item in given.items()}
     speaker = message.get("role")
     role = ROLES.get(speaker) if isinstance(speaker, str) else None
     if role is None:
@@ -61,13 +59,16 @@ def _message(turn: Any, where: str) -> dict[str, Any]:
             f"not {turn!r:.80}",
             field=where,
         )
-    calls = _calls(message.pop("content", None), where) if speaker == _CALL else {}
-    return {**message, **calls, "role": role}
+    if speaker == _CALL:
+        if "tool_calls" in message:
+            raise DataError(f"a {_CALL} turn has 'tool_calls' beside its value", field=where)
+        message["tool_calls"] = _calls(message.pop("content", None), where)
+    return {**message, "role": role}
 
 
-def _calls(value: object, where: str) -> dict[str, Any]:
+def _calls(value: object, where: str) -> list[Any]:
     try:
         calls = parse_json(value) if isinstance(value, str) else value
     except JsonError as error:
         raise DataError(f"the call of a {_CALL} turn: {error}", field=where) from error
-    return {"tool_calls": calls if isinstance(calls, list) else [calls]}
+    return calls if isinstance(calls, list) else [calls]

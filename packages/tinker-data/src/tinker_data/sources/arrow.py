@@ -29,7 +29,11 @@ def clean_row(value: Any, rows: object) -> Any:
     """The row without the nulls that a table adds; `rows` is what it came from.
 
     A dataset of the library `datasets` is an Arrow table. In other rows in memory, a null in the
-    arguments of a call or in a JSON schema is kept.
+    arguments of a call or in a JSON schema is kept. A value that is nested too deeply stays as it
+    is: no layout can read it.
     """
     is_arrow = type(rows).__module__.partition(".")[0] == "datasets"
-    return without_nulls(value, () if is_arrow else _JSON_KEYS)
+    try:
+        return without_nulls(value, () if is_arrow else _JSON_KEYS)
+    except RecursionError:
+        return value

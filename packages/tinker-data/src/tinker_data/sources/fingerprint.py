@@ -11,7 +11,7 @@ from tinker_core import DataError, Fingerprint
 from tinker_core.strict_json import JsonError, to_json
 
 SAMPLE = 1000
-"""Rows that stand for a source that is not a file."""
+"""Rows that stand for a stream that is not a file."""
 _CHUNK = 1 << 20
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from tinker_core import ConfigError, DataError, Fingerprint
-from tinker_core.strict_json import JsonError, parse_json
 from tinker_data.rows import Place, RawRow, Rows
 from tinker_data.sources.arrow import clean_row
-from tinker_data.sources.fingerprint import SAMPLE, of_values
+from tinker_data.sources.fingerprint import of_values
+from tinker_data.sources.json_array import is_json_array, open_json_array
 from tinker_data.sources.jsonl import JsonlRows, open_jsonl
 from tinker_data.sources.streams import IterableStream, JsonlStream, ParquetStream, RowStream
 
@@ -36,10 +35,8 @@ class SequenceRows:
         return RawRow(content=clean_row(self.rows[index], self.rows), place=place)
 
     def fingerprint(self) -> Fingerprint:
-        """Number of rows, and the SHA-256 of rows at even distances."""
-        step = max(1, len(self) // SAMPLE)
-        sample = (self.rows[i] for i in range(0, len(self), step))
-        return evolve(of_values(sample, self.name), num_rows=len(self))
+        """Number of rows and the SHA-256 of all of them."""
+        return of_values(self.rows, self.name)
 
 
 def open_file(path: Path) -> Source:
@@ -51,8 +48,8 @@ def open_file(path: Path) -> Source:
     name = path.name
     if not path.is_file():
         raise DataError("there is no such file", file=path)
-    if name.endswith(".json") and _is_array(path):
-        return SequenceRows(_array(path), str(path))
+    if name.endswith(".json") and is_json_array(path):
+        return open_json_array(path)
     if name.endswith((".jsonl", ".json", ".ndjson")):
         return open_jsonl(path)
     if name.endswith((".gz", ".zst")):
@@ -100,18 +97,3 @@ def read_all(source: Source) -> Iterator[RawRow]:
     else:
         for i in range(len(source)):
             yield source[i]
-
-
-def _is_array(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4096).removeprefix(BOM_UTF8).lstrip().startswith(b"[")
-
-
-def _array(path: Path) -> list[Any]:
-    try:
-        rows = parse_json(path.read_bytes().removeprefix(BOM_UTF8))
-    except JsonError as error:
-        raise DataError(str(error), file=path) from error
-    if not rows:
-        raise DataError("the file has no rows", file=path)
-    return list(rows)
