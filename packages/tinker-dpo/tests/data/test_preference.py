@@ -33,7 +33,7 @@ EXPECTED = PreferencePair(prompt=[user("2+2?")], chosen=[assistant("4")], reject
             "rejected": [user("2+2?"), assistant("5")],
         },
         {
-            "prompt": "not read",
+            "prompt": "2+2?",
             "chosen": [user("2+2?"), assistant("4")],
             "rejected": [user("2+2?"), assistant("5")],
         },

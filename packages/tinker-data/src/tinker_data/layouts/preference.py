@@ -105,8 +105,8 @@ def _sides(value: Mapping[str, Any]) -> tuple[Messages, Messages, Messages]:
 
 def _check_prompt(given: Messages, common: Messages) -> None:
     """Raise DataError unless the prompt is the common one, or a text in it."""
-    texts = [message.text for message in common]
-    if given != common and not (len(given) == 1 and given[0].text in texts):
+    texts = [message.text.strip() for message in common]
+    if given != common and not (len(given) == 1 and given[0].text.strip() in texts):
         raise DataError(
             "differs from the messages that both sides begin with; ignored_keys ignores it",
             field="prompt",
