@@ -65,3 +65,12 @@ def test_every_path_that_the_sessions_name_exists():
     )
     assert named
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_every_package_pins_its_public_names():
+    unpinned = [
+        name
+        for name in MANIFESTS
+        if not (ROOT / "packages" / name / "tests/test_public_names.py").exists()
+    ]
+    assert unpinned == []
