@@ -79,3 +79,39 @@ def test_an_impossible_token_is_never_drawn(uniform):
     logp = torch.log_softmax(torch.tensor([[-torch.inf, 0.0, 1.0, -torch.inf]]), -1)
     assert sample_tokens(logp, [TokenSamplingParams()], [uniform]).item() in (1, 2)
     assert sample_tokens(logp, [TokenSamplingParams(top_p=0.999)], [uniform]).item() in (1, 2)
+
+
+@pytest.mark.parametrize("size", [30, 2000])  # within the candidates of top-p, and beyond them
+@pytest.mark.parametrize(
+    "params",
+    [
+        *(TokenSamplingParams(temperature=10.0**-e) for e in (6, 30, 38, 40, 46, 300, 323)),
+        *(TokenSamplingParams(top_p=10.0**-e) for e in (6, 30, 38, 46, 300, 323)),
+        TokenSamplingParams(temperature=1e-46, top_k=5, top_p=1e-46),
+        TokenSamplingParams(temperature=1e-320, top_p=0.9),
+        TokenSamplingParams(top_k=1),
+        TokenSamplingParams(temperature=3.0, top_k=1, top_p=1e-300),
+    ],
+    ids=str,
+)
+def test_parameters_near_zero_draw_the_most_likely_token(params, size):
+    logits = torch.randn(3, size, generator=torch.Generator().manual_seed(0))
+    logits[1, 4] = -torch.inf
+    logp = torch.log_softmax(logits, -1)
+    for uniform in (0.0, 0.5, 1 - 2**-53):
+        drawn = sample_tokens(logp, [params] * 3, [uniform] * 3)
+        assert torch.equal(drawn, logits.argmax(-1))
+
+
+@pytest.mark.parametrize("temperature", [1e-320, 1e-46])
+def test_a_temperature_near_zero_draws_among_the_tied_tokens(temperature):
+    logp = torch.log_softmax(torch.tensor([[0.0, 2.0, -1.0, 2.0]]), -1)
+    params = [TokenSamplingParams(temperature=temperature)]
+    assert [sample_tokens(logp, params, [u]).item() for u in (0.2, 0.7)] == [1, 3]
+
+
+@pytest.mark.parametrize("temperature", [1e38, 1e39, 1e300])
+def test_a_huge_temperature_draws_evenly_among_the_possible_tokens(temperature):
+    logp = torch.log_softmax(torch.tensor([[0.0, -torch.inf, 3.0, -2.0]]), -1)
+    params = [TokenSamplingParams(temperature=temperature)]
+    assert [sample_tokens(logp, params, [u]).item() for u in (0.2, 0.5, 0.9)] == [0, 2, 3]

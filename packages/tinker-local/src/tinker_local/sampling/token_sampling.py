@@ -60,8 +60,11 @@ def _temper(logp: Tensor, params: Sequence[TokenSamplingParams], rows: Sequence[
     temperatures = [params[i].temperature for i in rows]
     if all(t == 1 for t in temperatures):
         return chosen.exp()
-    scale = torch.tensor(temperatures, device=logp.device)
-    return torch.softmax(chosen / scale[:, None], -1)
+    # In float32 a temperature may underflow to 0 or overflow. Its nearest float32 draws the same.
+    limits = torch.finfo(torch.float32)
+    scale = torch.tensor(temperatures, dtype=torch.float64).clamp(limits.tiny, limits.max)
+    shifted = chosen - chosen.amax(-1, keepdim=True)  # the largest is 0, also after the division
+    return torch.softmax(shifted / scale.to(logp)[:, None], -1)
 
 
 def _invert(probabilities: Tensor, uniform: Tensor) -> Tensor:
@@ -97,4 +100,5 @@ def _truncate(
     # Without top-k the total is 1: it includes the tokens beyond the candidates.
     total = torch.where(no_top_k, 1.0, best.sum(-1))
     before = best.cumsum(-1) - best
-    return tokens, best * (before < (top_p * total)[:, None])
+    kept = (before < (top_p * total)[:, None]) | (ranks == 0)  # a small p is 0 in float32
+    return tokens, best * kept
