@@ -64,7 +64,7 @@ def main(settings: Basic) -> TrainResult:
     )
     result = train(config)
     question = [{"role": "user", "content": "What is 3+4?"}]
-    print(f"{question[0]['content']} {sample_run(result.run_dir, question).message.text}")
+    print(f"{question[0]['content']} {sample_run(result.run_dir, question).outcome.message.text}")
     print(f"held-out NLL {result.metrics['test/nll']:.3f}; look at {result.run_dir}/report.html")
     return result
 

@@ -89,7 +89,7 @@ def main(model: str = "local/tiny", run_dir: Path | None = None) -> TrainResult:
     )
     result = train(config)
     question = [{"role": "user", "content": "What is 3+4?"}]
-    print(f"{question[0]['content']} {sample_run(result.run_dir, question).message.text}")
+    print(f"{question[0]['content']} {sample_run(result.run_dir, question).outcome.message.text}")
     return result
 
 

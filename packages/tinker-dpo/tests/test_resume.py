@@ -14,7 +14,7 @@ from tinker_train.testing import ResumeTests
 
 
 class TestResume(ResumeTests):
-    calls = 6 + 10 * 3 + 5 + 3 + 2  # reference, steps, evaluations, saves, the last save
+    calls = 6 + 10 * 3 + 5 + 4 * 2  # reference, steps, evaluations, saves
     kills = int(os.environ.get("DPO_KILLS", "6"))
 
     def compare(self, resumed, expected):

@@ -25,5 +25,5 @@ def test_the_public_names_are_these():
         *("PlacedImage", "Rendered", "Renderer", "ReplyStream", "TextDelta", "ThinkingDelta"),
         *("ToolCallDelta", "TrainOnWhat", "find_family", "get_image_processor"),
         *("get_recommended_renderer_name", "get_renderer", "get_tokenizer", "register_renderer"),
-        *("renderer_for", "renderer_names", "unregister_renderer"),
+        *("renderer_for", "renderer_name_for", "renderer_names", "unregister_renderer"),
     ]

@@ -151,10 +151,13 @@ def test_saves_stand_between_the_calls_of_the_steps_that_they_separate(
     assert watched.clients[0].calls == [
         *step * 3,
         "save_state 000003",
+        "save_weights_for_sampler 000003",
         *step * 3,
         "save_state 000006",
+        "save_weights_for_sampler 000006",
         *step * 3,
         "save_state 000009",
+        "save_weights_for_sampler 000009",
         *step,
         "forward",
         "save_state 000010",

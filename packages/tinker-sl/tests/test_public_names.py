@@ -3,9 +3,9 @@
 import tinker_sl
 
 NAMES = """
-Checkpoints Config Evaluation EvaluatorBuilder Sampling TrainResult answer bits_per_byte
-dry_run open_data read_config renderer_for resume run_length sample_run supervised_loop train
-train_on
+Checkpoints Config Evaluation EvaluatorBuilder SampledReply Sampling TrainResult answer
+bits_per_byte dry_run open_data read_config renderer_for resume run_length sample_run
+supervised_loop train train_on
 """
 
 

@@ -7,15 +7,15 @@ Adam Algorithm Cadence CheckpointRecord Checkpoints Constant Cosine Engine Evalu
 EvaluatorBuilder Every EverySeconds EveryTokens Existing FinishedStep JsonlSink
 LORA_OVER_FULL_FINETUNE_LR Linear LoopState Lora MetricSink MetricSinks Metrics Never Nll
 PendingMetrics Progress Reporting Run RunConfig RunConsole RunDirectory SamplingClientEvaluator
-Schedule StopRequest SubmittedCheckpoint SubmittedStep Tracer TrainResult adam_params all_same
-check_run_directory connect create_run create_training_client datum_weights dict_mean
+Schedule StopRequest SubmittedCheckpoint SubmittedStep Tracer TrainResult TrainedModel adam_params
+all_same check_run_directory connect create_run create_training_client datum_weights dict_mean
 engine_errors evaluate_snapshot finish_checkpoint finish_step from_plain gather
 get_lora_param_count get_lr is_due last_checkpoint last_values load_training_client lock_run
-logtree loop_state lr_multiplier model_size open_run read_checkpoints read_config_file
-read_description read_metrics read_run_config rewind run_evaluators safezip scope split_list
-start_training_client stop_on_signals submit_checkpoint submit_step task_group timed to_plain
-tokenizer_errors tracing training_run weighted_nll while_engine_lives write_perfetto
-write_report
+logtree loop_state lr_multiplier model_size open_run open_trained_model read_checkpoints
+read_config_file read_description read_metadata read_metrics read_run_config rewind run_evaluators
+safezip scope split_list start_training_client stop_on_signals submit_checkpoint submit_step
+task_group timed to_plain tokenizer_errors tracing trained_renderer training_run weighted_nll
+while_engine_lives write_perfetto write_report
 """
 
 

@@ -11,7 +11,7 @@ from tinker_dpo.config import Config
 from tinker_dpo.data.dataset import open_dataset
 from tinker_dpo.loop import LoopData, preference_loop
 from tinker_dpo.reference.model import with_reference
-from tinker_render import Renderer, renderer_for
+from tinker_render import Renderer, renderer_for, renderer_name_for
 from tinker_train import Algorithm, Run, SamplingClientEvaluator, TrainResult
 
 _SHOWN = 3  # skipped rows that are printed; all are counted
@@ -61,6 +61,7 @@ def _print_skipped(run: Run, data: LoopData) -> None:
 PREFERENCE = Algorithm(
     config=Config,
     renderer=lambda config: renderer_for(config.model, config.renderer),
+    renderer_name=lambda config: renderer_name_for(config.model, config.renderer),
     open_data=open_data,
     loop=train_against_reference,
 )

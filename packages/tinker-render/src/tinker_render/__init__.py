@@ -14,6 +14,7 @@ from tinker_render.registry import (
     get_renderer,
     register_renderer,
     renderer_for,
+    renderer_name_for,
     renderer_names,
     unregister_renderer,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "get_tokenizer",
     "register_renderer",
     "renderer_for",
+    "renderer_name_for",
     "renderer_names",
     "unregister_renderer",
 ]

@@ -102,10 +102,13 @@ def get_renderer(
 
 def renderer_for(model: str, name: str | None = None) -> Renderer:
     """The renderer of that name with the tokenizer of the model; the recommended one for `auto`."""
-    named = name is not None and name != "auto"
-    chosen = name if named else get_recommended_renderer_name(model)
-    renderer = get_renderer(str(chosen), get_tokenizer(model), model)
+    renderer = get_renderer(renderer_name_for(model, name), get_tokenizer(model), model)
     return renderer.with_context_length(_context_length(model, renderer.tokenizer))
+
+
+def renderer_name_for(model: str, name: str | None = None) -> str:
+    """The name of the renderer that `renderer_for` returns."""
+    return get_recommended_renderer_name(model) if name is None or name == "auto" else name
 
 
 def _context_length(model: str, tokenizer: PreTrainedTokenizerBase) -> int | None:

@@ -8,7 +8,7 @@ from functools import partial
 import tinker
 from attrs import evolve
 
-from tinker_render import Renderer, get_tokenizer, renderer_for
+from tinker_render import Renderer, get_tokenizer, renderer_for, renderer_name_for
 from tinker_rl.config import Config
 from tinker_rl.data.dataset import ModelRLDatasetBuilder, RLData
 from tinker_rl.loop.rl_loop import Clients, rl_loop
@@ -121,6 +121,7 @@ async def _sampling_client(
 REINFORCEMENT: Algorithm[Config, Data] = Algorithm(
     config=Config,
     renderer=renderer_of,
+    renderer_name=lambda config: renderer_name_for(config.model, config.renderer),
     open_data=open_data,
     loop=train_policy,
     complete_data=build_on_engine,

@@ -5,7 +5,7 @@ from tinker_sl.bits_per_byte import bits_per_byte
 from tinker_sl.config import Config
 from tinker_sl.dry_run import dry_run
 from tinker_sl.loop import run_length, supervised_loop
-from tinker_sl.sampling import Sampling, answer, sample_run
+from tinker_sl.sampling import SampledReply, Sampling, answer, sample_run
 from tinker_sl.training import open_data, read_config, resume, train, train_on
 from tinker_train import Checkpoints, Evaluation, EvaluatorBuilder, TrainResult
 
@@ -14,6 +14,7 @@ __all__ = [
     "Config",
     "Evaluation",
     "EvaluatorBuilder",
+    "SampledReply",
     "Sampling",
     "TrainResult",
     "answer",

@@ -59,12 +59,16 @@ class Train(Generic[C]):
 
 @frozen(kw_only=True)
 class Sample:
-    """Sample a reply from the model of a run."""
+    """Sample a reply from the model of a run or a checkpoint, and say which one it is."""
 
-    run: tyro.conf.Positional[Path]
-    """Run directory."""
+    run: tyro.conf.Positional[str]
+    """Run directory, for its newest checkpoint; or a `tinker://` path."""
     message: tyro.conf.Positional[str]
     """The user's message."""
+    step: int | None = None
+    """Take the checkpoint of this step of the run."""
+    renderer: str | None = None
+    """Name of the renderer; absent: the one of the training."""
     base: bool = False
     """Sample from the base model instead."""
     system: str | None = None
@@ -152,7 +156,16 @@ def _from_file(file: Path, expected: type[Config]) -> Config:
 def _sample(command: Sample) -> None:
     system = [] if command.system is None else [{"role": "system", "content": command.system}]
     messages = [*system, {"role": "user", "content": command.message}]
-    outcome = sample_run(command.run, messages, base=command.base, sampling=command.sampling)
+    reply = sample_run(
+        command.run,
+        messages,
+        step=command.step,
+        renderer=command.renderer,
+        base=command.base,
+        sampling=command.sampling,
+    )
+    print(reply.model, file=sys.stderr)
+    outcome = reply.outcome
     print(outcome.message.text)
     match outcome:
         case CutShort():

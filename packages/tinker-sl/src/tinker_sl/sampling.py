@@ -1,4 +1,4 @@
-"""Sampling replies from the model of a run."""
+"""Sampling replies from the model of a run or a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from typing import Any
 import tinker
 from attrs import field, frozen, validators
 
-from tinker_core import CheckpointError, Message, Outcome
+from tinker_core import Message, Outcome
 from tinker_render import Renderer, renderer_for
-from tinker_sl.training import read_config
-from tinker_train import connect, engine_errors, read_checkpoints
-from tinker_train.run.directory import RunDirectory
+from tinker_train import connect, engine_errors, open_trained_model
 
 
 @frozen(kw_only=True)
@@ -47,38 +45,41 @@ async def answer(
     return renderer.parse_response(response.sequences[0].tokens)
 
 
+@frozen(kw_only=True)
+class SampledReply:
+    """A reply, and the model that gave it."""
+
+    outcome: Outcome
+    model: str
+    """One line: which checkpoint or base model it is."""
+
+
 def sample_run(
-    run_dir: Path,
+    source: str | Path,
     messages: Sequence[Message | Mapping[str, Any]],
     *,
+    step: int | None = None,
+    renderer: str | None = None,
     base: bool = False,
     sampling: Sampling | None = None,
-) -> Outcome:
-    """Sample a reply from the model of a run, or from its base model with `base=True`.
+) -> SampledReply:
+    """Sample a reply from the model of a run, which may be going on, or of a `tinker://` path.
 
-    Raises CheckpointError for a run without weights to sample from.
+    Of a run, it is the newest checkpoint or that of a step. The renderer is that of the training
+    unless another is given, which is warned about. `base=True` asks the base model instead. Raises
+    CheckpointError for a run without weights to sample from.
     """
-    config = read_config(run_dir)
-    model_path = None if base else sampler_path(run_dir)
-    renderer = renderer_for(config.model, config.renderer)
 
-    async def ask(service: tinker.ServiceClient) -> Outcome:
-        with engine_errors(f"weights {model_path}" if model_path else f"model {config.model!r}"):
-            sampler = await service.create_sampling_client(
-                model_path=model_path, base_model=config.model if base else None
-            )
-        return await answer(sampler, renderer, messages, sampling or Sampling())
+    async def ask(service: tinker.ServiceClient) -> SampledReply:
+        model = await open_trained_model(service, source, step=step, renderer=renderer)
+        client, description = model.client, model.description
+        if base:
+            description = f"base model {model.base_model}"
+            with engine_errors(description):
+                client = await service.create_sampling_client(base_model=model.base_model)
+        spoken = renderer_for(model.base_model, model.renderer)
+        outcome = await answer(client, spoken, messages, sampling or Sampling())
+        return SampledReply(outcome=outcome, model=description)
 
     with connect() as engine:
         return asyncio.run(ask(engine.service))
-
-
-def sampler_path(run_dir: Path) -> str:
-    """The `tinker://` path of a run's newest weights to sample from."""
-    records = read_checkpoints(RunDirectory(run_dir).checkpoints_file)
-    paths = [record.sampler_path for record in records if record.sampler_path is not None]
-    if not paths:
-        raise CheckpointError(
-            f"{run_dir} has no weights to sample from: resume the run to its end first"
-        )
-    return paths[-1]

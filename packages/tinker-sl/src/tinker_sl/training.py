@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinker_data import SupervisedData
-from tinker_render import Renderer, renderer_for
+from tinker_render import Renderer, renderer_for, renderer_name_for
 from tinker_sl.config import Config
 from tinker_sl.loop import supervised_loop
 from tinker_train import Algorithm
@@ -17,6 +17,7 @@ def open_data(config: Config, renderer: Renderer) -> SupervisedData:
 SUPERVISED = Algorithm(
     config=Config,
     renderer=lambda config: renderer_for(config.model, config.renderer),
+    renderer_name=lambda config: renderer_name_for(config.model, config.renderer),
     open_data=open_data,
     loop=supervised_loop,
 )

@@ -1,6 +1,7 @@
 """What training loops share: engine, steps, checkpoints, resume, metrics, report."""
 
 from tinker_core.engine.errors import engine_errors
+from tinker_train.checkpoint.metadata import read_metadata, trained_renderer
 from tinker_train.checkpoint.record import CheckpointRecord, last_checkpoint, read_checkpoints
 from tinker_train.checkpoint.save import SubmittedCheckpoint, finish_checkpoint, submit_checkpoint
 from tinker_train.checkpoint.settings import Checkpoints
@@ -58,6 +59,7 @@ from tinker_train.run.open import Existing, Run, check_run_directory, open_run
 from tinker_train.run.result import TrainResult
 from tinker_train.run.rewind import rewind
 from tinker_train.run.stop_signal import StopRequest, stop_on_signals
+from tinker_train.run.trained_model import TrainedModel, open_trained_model
 from tinker_train.sequences import all_same, safezip, split_list
 from tinker_train.training import Algorithm, start_training_client, tokenizer_errors, training_run
 
@@ -101,6 +103,7 @@ __all__ = [
     "SubmittedStep",
     "Tracer",
     "TrainResult",
+    "TrainedModel",
     "adam_params",
     "all_same",
     "check_run_directory",
@@ -127,9 +130,11 @@ __all__ = [
     "lr_multiplier",
     "model_size",
     "open_run",
+    "open_trained_model",
     "read_checkpoints",
     "read_config_file",
     "read_description",
+    "read_metadata",
     "read_metrics",
     "read_run_config",
     "rewind",
@@ -146,6 +151,7 @@ __all__ = [
     "to_plain",
     "tokenizer_errors",
     "tracing",
+    "trained_renderer",
     "training_run",
     "weighted_nll",
     "while_engine_lives",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -12,7 +12,8 @@ import tinker
 from attrs import evolve, frozen
 
 from tinker_core import EngineError, Fingerprint, TokenizerError
-from tinker_train.checkpoint.record import last_checkpoint
+from tinker_train.checkpoint.metadata import read_metadata, trained_renderer
+from tinker_train.checkpoint.record import CheckpointRecord, last_checkpoint
 from tinker_train.engine.connect import Engine, connect
 from tinker_train.engine.liveness import while_engine_lives
 from tinker_train.engine.training_client import create_training_client, load_training_client
@@ -24,6 +25,7 @@ from tinker_train.run.data import check_same_data, record_data
 from tinker_train.run.description import read_run_config
 from tinker_train.run.directory import RunDirectory
 from tinker_train.run.lock import lock_run
+from tinker_train.run.metadata import lora_shape, run_metadata
 from tinker_train.run.open import Existing, Run, check_run_directory, open_run
 from tinker_train.run.result import TrainResult
 
@@ -39,6 +41,8 @@ class Algorithm(Generic[C, D]):
     config: type[C]
     renderer: Callable[[C], Any]
     """The renderer of a config; a `tinker_render.Renderer`."""
+    renderer_name: Callable[[C], str]
+    """The name of that renderer."""
     open_data: Callable[[C, Any], D]
     """Opens the data of a config with a renderer; raises for all that no engine is needed for."""
     loop: Callable[[C, tinker.TrainingClient, D, Run, Evaluators], Coroutine[Any, Any, TrainResult]]
@@ -51,15 +55,19 @@ class Algorithm(Generic[C, D]):
         """Train from a config to its end; `existing="resume"` continues the run in its directory.
 
         Everything that can be checked without an engine is checked first, and the run directory is
-        made only when there is a model to train. A run whose data changed is continued only with
-        `changed_data`. Raises what is in `tinker_core.errors`.
+        made only when there is a model to train. A run that starts from a checkpoint takes the
+        renderer of that checkpoint unless the config names one. A run whose data changed is
+        continued only with `changed_data`. Raises what is in `tinker_core.errors`.
         """
         check_run_directory(config.run_dir, config, existing)
-        with tokenizer_errors():
-            data = self.open_data(config, self.renderer(config))
-        if not changed_data:
-            check_same_data(config.run_dir, _fingerprints(data))
-        evaluators = self._evaluators(config)
+        data, evaluators = None, None
+        if config.start_from is None:  # else the engine knows the renderer
+            used = _with_renderer_of_run(config)
+            with tokenizer_errors():
+                data = self.open_data(used, self.renderer(used))
+            if not changed_data:
+                check_same_data(config.run_dir, _fingerprints(data))
+            evaluators = self._evaluators(used)
         with connect() as engine:
             work = self.train_on(engine, config, data, evaluators, changed_data=changed_data)
             return asyncio.run(while_engine_lives(engine, work))
@@ -79,17 +87,20 @@ class Algorithm(Generic[C, D]):
         changed_data: bool = False,
     ) -> TrainResult:
         """Train on a connected engine; data and evaluators are those of the config unless given."""
+        used = await _with_trained_renderer(engine.service, config)
         if data is None:
-            data = self.open_data(config, self.renderer(config))
+            data = self.open_data(used, self.renderer(used))
         if evaluators is None:
-            evaluators = self._evaluators(config)
+            evaluators = self._evaluators(used)
         if self.complete_data is not None:
-            data = await self.complete_data(config, data, engine.service)
+            data = await self.complete_data(used, data, engine.service)
         if not changed_data:
             check_same_data(config.run_dir, _fingerprints(data))
-        async with training_run(engine, config) as (training, run):
-            record_data(config.run_dir, _fingerprints(data))
-            return await self.loop(config, training, data, run, evaluators)
+        frame = training_run(
+            engine, config, renderer=self.renderer_name(used), fingerprints=_fingerprints(data)
+        )
+        async with frame as (training, run):
+            return await self.loop(used, training, data, run, evaluators)
 
     def read_config(self, run_dir: Path) -> C:
         """The config of the run in a directory; raises RunDirectoryError or ConfigError."""
@@ -123,14 +134,37 @@ def _models_of_engine() -> str:
         return str(error)
 
 
+def _with_renderer_of_run(config: C) -> C:
+    """The config with the renderer of the checkpoint that the run in its directory resumes from."""
+    checkpoint = last_checkpoint(RunDirectory(config.run_dir).checkpoints_file)
+    if checkpoint is None:
+        return config
+    where = str(config.run_dir)
+    return evolve(config, renderer=trained_renderer(checkpoint.metadata, where, config.renderer))
+
+
+async def _with_trained_renderer(service: tinker.ServiceClient, config: C) -> C:
+    """The same, and for a new run that of the checkpoint that it starts from."""
+    path = config.start_from
+    if path is None or last_checkpoint(RunDirectory(config.run_dir).checkpoints_file) is not None:
+        return _with_renderer_of_run(config)
+    metadata = await read_metadata(service, path)
+    return evolve(config, renderer=trained_renderer(metadata, path, config.renderer))
+
+
 @asynccontextmanager
 async def training_run(
-    engine: Engine, config: RunConfig
+    engine: Engine,
+    config: RunConfig,
+    *,
+    renderer: str | None = None,
+    fingerprints: Sequence[Fingerprint] = (),
 ) -> AsyncIterator[tuple[tinker.TrainingClient, Run]]:
     """The training client and the open run: a new one, or the one in `run_dir` at its checkpoint.
 
     The run directory is locked and calls are traced for the length of the block; `report.html` is
-    written at its end. Call `check_run_directory` first. Raises RunDirectoryError if another
+    written at its end. The name of the renderer and the fingerprints of the data are saved with the
+    checkpoints. Call `check_run_directory` first. Raises RunDirectoryError if another
     process trains in the run directory, and EngineError for a model that cannot be had.
     """
     with lock_run(config.run_dir):
@@ -142,13 +176,30 @@ async def training_run(
             seed=config.seed,
             reporting=config.reporting,
         ) as opened:
-            run = evolve(opened, engine=engine)
+            record_data(config.run_dir, fingerprints)
+            metadata = run_metadata(
+                config,
+                config.renderer if renderer is None else renderer,
+                await _lora_shape(engine.service, config, opened.resumed),
+                fingerprints,
+            )
+            run = evolve(opened, engine=engine, metadata=metadata)
             run.console.say(engine.description)
             if run.resumed is not None:
                 run.console.say(f"resuming {run.directory.path} after step {run.resumed.step}")
             with tracing(run.directory.trace_file):
                 yield training, run
         write_report([config.run_dir], run.directory.report_file)
+
+
+async def _lora_shape(
+    service: tinker.ServiceClient, config: RunConfig, resumed: CheckpointRecord | None
+) -> Mapping[str, str]:
+    """The shape of the LoRA in training; that of a checkpoint if it starts from one."""
+    if resumed is None and config.start_from is None:
+        return lora_shape(config.lora)
+    start = resumed.metadata if resumed else await read_metadata(service, str(config.start_from))
+    return {key: start[key] for key in lora_shape(config.lora) if key in start}
 
 
 async def start_training_client(

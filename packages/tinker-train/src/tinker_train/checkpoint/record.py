@@ -36,6 +36,8 @@ class CheckpointRecord:
     """Weights and optimizer state, to resume training; a `tinker://` path."""
     sampler_path: str | None = None
     """Weights to sample from; a `tinker://` path."""
+    metadata: Mapping[str, str] = field(factory=dict)
+    """What it was trained with; at the engine, its `user_metadata`."""
     final: bool = False
     """Whether it is the last checkpoint of a complete run."""
     time: float = field(factory=time.time)
@@ -46,6 +48,11 @@ class CheckpointRecord:
     def step(self) -> int:
         """Optimizer steps in the state."""
         return self.progress.step
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Its `tinker://` paths."""
+        return tuple(path for path in (self.state_path, self.sampler_path) if path is not None)
 
 
 def read_checkpoints(file: Path) -> list[CheckpointRecord]:

@@ -15,16 +15,17 @@ logger = logging.getLogger(__name__)
 
 
 async def delete_old(file: Path, keep: int, delete: DeleteCheckpoint) -> None:
-    """Delete all but the newest `keep` of the checkpoints that only serve to resume.
+    """Delete all but the newest `keep` of the checkpoints that are not the end of a complete run.
 
     The record is removed before the checkpoint, so no record names a missing checkpoint. A
     checkpoint that cannot be deleted is left in place with a warning.
     """
-    resumable = [r for r in read_checkpoints(file) if not r.final and r.sampler_path is None]
-    old = {record.state_path for record in resumable[:-keep] if record.state_path is not None}
+    with_state = [r for r in read_checkpoints(file) if not r.final and r.state_path is not None]
+    old = with_state[:-keep]
+    gone = {record.state_path for record in old}
     if old:
-        keep_rows(file, lambda row: row.get("state_path") not in old)
-    for path in sorted(old):
+        keep_rows(file, lambda row: row.get("state_path") not in gone)
+    for path in [path for record in old for path in record.paths]:
         try:
             await delete(path)
         except tinker.TinkerError as error:

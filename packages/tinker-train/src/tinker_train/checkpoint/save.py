@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cattrs
 import tinker
@@ -32,12 +33,11 @@ def submit_checkpoint(
     ttl_seconds: int | None = None,
 ) -> SubmittedCheckpoint:
     """Submit a save of the model after all calls submitted so far, and return at once."""
+    options: Any = {"ttl_seconds": ttl_seconds, "user_metadata": dict(record.metadata)}
     return SubmittedCheckpoint(
         record=record,
-        state=training.save_state(record.name, ttl_seconds=ttl_seconds) if state else None,
-        sampler=training.save_weights_for_sampler(record.name, ttl_seconds=ttl_seconds)
-        if sampler
-        else None,
+        state=training.save_state(record.name, **options) if state else None,
+        sampler=training.save_weights_for_sampler(record.name, **options) if sampler else None,
     )
 
 

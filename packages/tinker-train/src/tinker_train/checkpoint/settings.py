@@ -13,6 +13,8 @@ class Checkpoints:
 
     every: Cadence = field(factory=lambda: Every(steps=20))
     """Cadence of the checkpoints to resume from."""
+    sampler_weights: bool = True
+    """Save weights to sample from with each of them, and not only at the end of the run."""
     keep: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
     """Number of these checkpoints to keep, the newest; absent: all."""
     ttl_seconds: int | None = field(default=None, validator=validators.optional(validators.gt(0)))

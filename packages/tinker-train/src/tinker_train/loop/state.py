@@ -171,7 +171,7 @@ class LoopState:
         return ends or is_due(self.config.checkpoints.every, self._previous, self.progress)
 
     def save(self) -> SubmittedCheckpoint:
-        """Submit a checkpoint of exactly the steps so far; at the end also weights to sample from.
+        """Submit a checkpoint of exactly the steps so far: state, and weights to sample from.
 
         It is recorded after the rows of all its steps.
         """
@@ -180,12 +180,13 @@ class LoopState:
             name=f"{self.step:06d}",
             progress=self.progress,
             position=self.position,
+            metadata={**self.run.metadata, "step": str(self.step)},
             final=self.end == "complete",
         )
         checkpoint = submit_checkpoint(
             self.training,
             record,
-            sampler=ends,
+            sampler=ends or self.config.checkpoints.sampler_weights,
             ttl_seconds=None if ends else self.config.checkpoints.ttl_seconds,
         )
         self._recorder.add_checkpoint(checkpoint)

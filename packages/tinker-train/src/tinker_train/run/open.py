@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +38,8 @@ class Run:
     """The engine that it runs on; None where a loop is run on clients alone."""
     resumed: CheckpointRecord | None = None
     """Checkpoint that the training client was made from; None for a new run."""
+    metadata: Mapping[str, str] = field(factory=dict)
+    """What it trains with; stored with each checkpoint."""
 
     @property
     def service(self) -> tinker.ServiceClient:
