@@ -1,16 +1,18 @@
 """`tinker-evals run` checks the data before it asks, and reports what was answered."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from tinker_core import EngineError
 from tinker_evals import Model
 from tinker_evals.cli import main
+from tinker_train import RunConfig, TrainedModel, create_run
 
 Make = Callable[..., Model]
 RUN = "tinker_evals.cli.run"
@@ -90,3 +92,25 @@ def test_items_without_an_answer_make_the_status_one(
     arguments = ["--limit", "2", "--retry.backoff-s", "0", "--out", tmp_path / "out"]
     assert status("run", "sums", *arguments) == 1
     assert "2 errored" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("is_end", "folder"), [(True, "mine"), (False, "mine-step-40")])
+def test_the_checkpoint_of_a_run_is_named_and_one_before_the_end_has_its_own_folder(
+    tmp_path: Path, scripted: Make, engine, capsys, is_end: bool, folder: str
+) -> None:
+    create_run(tmp_path / "mine", RunConfig(model="m", run_dir=tmp_path), engine="", seed=0)
+    model = scripted("9")
+    trained = TrainedModel(
+        client=model.client,
+        path="tinker://run/sampler_weights/40",
+        base_model="m",
+        renderer=None,
+        step=40,
+        is_end=is_end,
+        description="checkpoint of step 40",
+    )
+    engine(evolve(model, trained=trained))
+    with chdir(tmp_path):
+        assert status("run", "sums", "--limit", "1", "--checkpoint", "mine") == 0
+    assert "checkpoint of step 40" in capsys.readouterr().out
+    assert (tmp_path / "evals" / folder / "sums").is_dir()

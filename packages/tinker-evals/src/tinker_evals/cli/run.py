@@ -17,6 +17,7 @@ from tinker_core import ConfigError
 from tinker_evals.cli.console import console
 from tinker_evals.dataset.sources import JsonlFile, RowSource, Shipped
 from tinker_evals.graders.judge import RUBRIC
+from tinker_evals.model.model import Model
 from tinker_evals.model.open_model import open_model, open_named
 from tinker_evals.reporting.progress import ProgressLine
 from tinker_evals.reporting.report import write_eval_report
@@ -43,9 +44,11 @@ class Run:
     model: str | None = None
     """Name of the base model; default: that of the checkpoint."""
     checkpoint: str | None = None
-    """A tinker:// path, or a run directory for its newest weights."""
+    """A tinker:// path, or a run directory for its newest checkpoint."""
+    step: int | None = None
+    """Take the checkpoint of this step of the run."""
     renderer: str | None = None
-    """Name of the renderer; default: that of the model."""
+    """Name of the renderer; default: that of the checkpoint's training, or of the model."""
     data: str | None = None
     """`shipped` for the items that come with the package, or a JSONL file in the task's format."""
     out: Path | None = None
@@ -109,8 +112,12 @@ class _Session:
     async def run(self, service: tinker.ServiceClient) -> None:
         """Open the models, then run one task after another."""
         command = self.command
-        model = await open_model(service, command.model, command.checkpoint, command.renderer)
-        self.out = command.out or Path("evals") / _folder_name(command.checkpoint or model.name)
+        model = await open_model(
+            service, command.model, command.checkpoint, command.renderer, command.step
+        )
+        if model.trained is not None:
+            self.console.print(model.trained.description, markup=False)
+        self.out = command.out or Path("evals") / _folder_name(command.checkpoint, model)
         self.tasks = [await command.open_task(name, service) for name in command.tasks]
         for task in self.tasks:
             self.results[task.name] = await run_task(
@@ -138,8 +145,12 @@ class _Session:
         return (f"{name} (not finished)", summarize(samples), 0) if samples else None
 
 
-def _folder_name(model: str) -> str:
-    """The name of a run directory, or a model's name as one path component."""
-    if has_run(Path(model)):
-        return Path(model).resolve().name
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", model.removeprefix("tinker://")).strip("-")
+def _folder_name(checkpoint: str | None, model: Model) -> str:
+    """The name of a run directory, with the step unless it is the end of the run; else the model's.
+
+    A model's name becomes one path component.
+    """
+    if checkpoint is not None and model.trained is not None and has_run(Path(checkpoint)):
+        name = Path(checkpoint).resolve().name
+        return name if model.trained.is_end else f"{name}-step-{model.trained.step}"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", model.name.removeprefix("tinker://")).strip("-")

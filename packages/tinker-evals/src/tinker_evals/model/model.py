@@ -9,6 +9,7 @@ from attrs import frozen
 from tinker import types
 
 from tinker_render import Renderer
+from tinker_train import TrainedModel
 
 
 class SamplingClient(Protocol):
@@ -38,6 +39,8 @@ class Model:
     renderer: Renderer
     context_length: int | None = None
     """Most tokens of prompt and reply together, if the engine states it. Replies stay within it."""
+    trained: TrainedModel | None = None
+    """The checkpoint; None for a base model."""
 
     def room(self, prompt: tinker.ModelInput, max_tokens: int) -> int:
         """Most tokens of a reply to the prompt; 1 for a prompt that the engine will refuse."""

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import tinker
 
-from tinker_core import CheckpointError, ConfigError
+from tinker_core import ConfigError
 from tinker_evals.model.model import Model
-from tinker_render import get_recommended_renderer_name, get_renderer, get_tokenizer
-from tinker_train import connect, engine_errors, read_checkpoints, read_description
-from tinker_train.run.directory import RunDirectory, has_run
+from tinker_render import get_renderer, get_tokenizer, renderer_name_for
+from tinker_train import connect, engine_errors, open_trained_model
+from tinker_train.run.directory import has_run
 
 
 async def open_model(
@@ -22,39 +22,39 @@ async def open_model(
     base_model: str | None = None,
     checkpoint: str | None = None,
     renderer: str | None = None,
+    step: int | None = None,
 ) -> Model:
     """Open a base model or a checkpoint.
 
-    `checkpoint` is a `tinker://` path, or a run directory for its newest weights. A run directory
-    also states the base model and the renderer; the engine states the base model of a path. Raises
-    ConfigError, CheckpointError or EngineError.
+    `checkpoint` is a `tinker://` path, or a run directory for its newest weights or those of a
+    `step`. A checkpoint also states its base model and the renderer of its training; another
+    `renderer` is used with a warning. Raises ConfigError, CheckpointError or EngineError.
     """
-    path = checkpoint
-    if checkpoint is not None and not checkpoint.startswith("tinker://"):
-        path = _newest_weights(Path(checkpoint))
-        config = read_description(Path(checkpoint))["config"]
-        base_model = base_model or config.get("model")
-        renderer = renderer or config.get("renderer")
-    if base_model is None and path is None:
+    if checkpoint is not None:
+        trained = await open_trained_model(service, checkpoint, step=step, renderer=renderer)
+        renderer, base_model = trained.renderer, base_model or trained.base_model
+        name, client = trained.path, trained.client
+    elif base_model is not None:
+        trained, name = None, base_model
+        with engine_errors(f"model {base_model!r}"):
+            client = await service.create_sampling_client(model_path=None, base_model=base_model)
+    else:
         raise ConfigError("neither a base model nor a checkpoint is given")
-    with engine_errors(f"weights {path}" if path else f"model {base_model!r}"):
-        client: tinker.SamplingClient = await service.create_sampling_client(
-            model_path=path, base_model=None if path else base_model
-        )
-    base_model = base_model or client.get_base_model()
-    name = renderer or get_recommended_renderer_name(base_model)
+    tokenizer = get_tokenizer(base_model)
     return Model(
-        name=path or base_model,
+        name=name,
         client=client,
-        renderer=get_renderer(name, get_tokenizer(base_model)),
+        renderer=get_renderer(renderer_name_for(base_model, renderer), tokenizer),
         context_length=await _context_length(service, base_model),
+        trained=trained,
     )
 
 
 async def open_named(service: tinker.ServiceClient, name: str) -> Model:
     """`open_model` by one name: a base model, a `tinker://` path, or a run directory."""
-    is_checkpoint = name.startswith("tinker://") or has_run(Path(name))
-    return await open_model(service, **{"checkpoint" if is_checkpoint else "base_model": name})
+    if name.startswith("tinker://") or has_run(Path(name)):
+        return await open_model(service, checkpoint=name)
+    return await open_model(service, name)
 
 
 async def _context_length(service: tinker.ServiceClient, base_model: str) -> int | None:
@@ -79,11 +79,3 @@ def process_service() -> tinker.ServiceClient:
 def _close(stack: ExitStack) -> None:
     with suppress(RuntimeError):  # at exit, the SDK cannot start threads to close its session
         stack.close()
-
-
-def _newest_weights(run: Path) -> str:
-    records = read_checkpoints(RunDirectory(run).checkpoints_file)
-    paths = [record.sampler_path for record in records if record.sampler_path is not None]
-    if not paths:
-        raise CheckpointError(f"{run} has saved no weights to sample from; resume it first")
-    return paths[-1]

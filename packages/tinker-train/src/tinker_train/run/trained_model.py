@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import tinker
@@ -28,6 +27,8 @@ class TrainedModel:
     """Name of the renderer: the one asked for, else that of the training; None: unknown."""
     step: int | None
     """Optimizer steps in the weights; None: unknown."""
+    is_end: bool
+    """Whether a run has no later checkpoint; True for a path."""
     description: str
     """One line: which checkpoint it is."""
 
@@ -46,21 +47,28 @@ async def open_trained_model(
     """
     if str(source).startswith("tinker://"):
         if step is not None:
-            raise ConfigError(f"step {step} of {source}: a step is of a run directory")
-        path, metadata, origin = str(source), await read_metadata(service, str(source)), ""
+            raise ConfigError(f"step {step} of {source}: only a run directory has steps")
+        path, metadata = str(source), await read_metadata(service, str(source))
+        origin, is_end = "", True
     else:
-        path, metadata, origin = _newest(Path(source), step)
+        record = find_weights(Path(source), step)
+        path, metadata = str(record.sampler_path), _metadata(Path(source), record)
+        state = "complete" if record.final else "not the end of the run"
+        origin, is_end = f" of {source} ({state})", record.final
     with engine_errors(f"weights {path}"):
-        client: tinker.SamplingClient = await service.create_sampling_client(model_path=path)
+        client: tinker.SamplingClient = await service.create_sampling_client(
+            model_path=path, base_model=None
+        )
     trained = metadata.get("step")
-    of_step = f"step {trained}" if trained else "an unknown step"
+    which = f"step {trained}" if trained else "an unknown step"
     return TrainedModel(
         client=client,
         path=path,
         base_model=metadata.get("base_model") or client.get_base_model(),
         renderer=trained_renderer(metadata, path, renderer),
         step=int(trained) if trained else None,
-        description=f"checkpoint of {of_step}{origin}: {path}",
+        is_end=is_end,
+        description=f"checkpoint of {which}{origin}: {path}",
     )
 
 
@@ -82,11 +90,9 @@ def find_weights(run: Path, step: int | None = None) -> CheckpointRecord:
     return found[-1]
 
 
-def _newest(run: Path, step: int | None) -> tuple[str, Mapping[str, str], str]:
-    """Path and metadata of the weights, and which run they are of."""
-    record = find_weights(run, step)
+def _metadata(run: Path, record: CheckpointRecord) -> dict[str, str]:
+    """What the checkpoint was trained with; what its record lacks is that of the config."""
     config = read_description(run)["config"]
     known = {"base_model": config.get("model"), "renderer": config.get("renderer")}
-    metadata = {key: value for key, value in known.items() if value} | dict(record.metadata)
-    state = "complete" if record.final else "not the end of the run"
-    return str(record.sampler_path), metadata | {"step": str(record.step)}, f" of {run} ({state})"
+    named = {key: value for key, value in known.items() if value not in (None, "auto")}
+    return {**named, **record.metadata, "step": str(record.step)}
