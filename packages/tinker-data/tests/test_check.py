@@ -107,6 +107,17 @@ def test_every_unusable_row_is_skipped_and_counted_by_policy(renderer, write_row
     assert any("no form for reasoning" in reason for reason in report.reasons)
 
 
+def test_a_batch_of_skipped_rows_ends_no_run(renderer, write_rows, chats):
+    path = write_rows([*chats(1), "{", json.dumps(REASONED), *chats(1)])
+    builder = ConversationFile(
+        path=path,
+        batching=Batching(batch_size=1, shuffle=False),
+        reading=Reading(bad_row="skip"),
+    )
+    batches = builder.build(renderer=renderer, seed=0).train.batches()
+    assert [next(batches).counts for _ in range(3)] == [{}, {"num_skipped_rows": 2}, {}]
+
+
 def test_the_error_says_how_many_rows_and_why(renderer, write_rows, chats):
     path = write_rows([*chats(3), "{", json.dumps(REASONED), json.dumps(REASONED)])
     with pytest.raises(DataError) as caught:

@@ -76,10 +76,23 @@ def test_a_dropped_row_is_counted_and_moves_no_other_row():
         assert a.counts == ({"num_dropped": 1} if 99 in numbers(b) else {})
 
 
-def test_a_batch_of_which_nothing_is_left_is_an_error():
-    data = dataset([13, 13, 1, 2], batch_size=2, shuffle=False)
-    with pytest.raises(DataError, match=r"numbers: nothing is left of batch 0 of epoch 0"):
+def test_a_batch_of_which_nothing_is_left_is_passed_over_and_its_rows_are_counted():
+    data = dataset([1, 2, 13, 13, 13, 3, 4, 5], batch_size=2, shuffle=False)
+    batches = first(4, data)
+    assert [numbers(batch) for batch in batches] == [[1, 2], [3], [4, 5], [1, 2]]
+    assert [batch.counts for batch in batches] == [{}, {"num_dropped": 3}, {}, {}]
+    assert first(3, data, batches[0].after) == batches[1:]
+
+
+def test_an_epoch_of_which_nothing_is_left_is_an_error():
+    data = dataset([13] * 4, batch_size=2)
+    with pytest.raises(DataError, match=r"numbers: no row of a whole epoch has a datum"):
         first(1, data)
+    with pytest.raises(DataError, match=r"numbers: no row of a whole epoch has a datum"):
+        first(1, data, Position(epoch=3, batch=1))
+    few = dataset([13, 13, 13, 1], batch_size=1, shuffle=False)
+    [batch] = first(1, few, Position(epoch=3))
+    assert (batch.position, numbers(batch)) == (Position(epoch=3, batch=3), [1])
 
 
 def test_fewer_rows_than_a_batch_are_an_error_that_says_both_numbers():

@@ -83,3 +83,18 @@ def test_the_rest_of_an_epoch_can_be_dropped():
 def test_a_stream_shorter_than_a_batch_is_an_error(first_row):
     with pytest.raises(DataError, match="numbers: fewer rows than one batch: batch_size is 11"):
         batches(1, batch_size=11, first_row=first_row)
+
+
+def test_a_batch_of_which_nothing_is_left_is_passed_over():
+    def some(row):
+        return render(row) if row.value["i"] in (0, 9) else RenderedRow(num_dropped=1)
+
+    data = StreamedRows(
+        stream=IterableStream(ROWS),
+        render=some,
+        batching=Batching(batch_size=2, shuffle=False),
+        name="numbers",
+    )
+    read = list(islice(data.batches(), 3))
+    assert [numbers(batch) for batch in read] == [[0], [9], [0]]
+    assert [batch.counts["num_dropped"] for batch in read] == [1, 7, 1]

@@ -55,6 +55,21 @@ def test_calls_and_schemas_have_the_keys_of_their_own_row(tmp_path):
             assert conversation.tools[0].parameters["properties"] == properties
 
 
+def test_arguments_in_a_map_are_an_object(tmp_path):
+    text = pa.string()
+    call = pa.struct([("name", text), ("arguments", pa.map_(text, text))])
+    calls = pa.list_(pa.struct([("function", call)]))
+    message = pa.struct([("role", text), ("content", text), ("tool_calls", calls)])
+    schema = pa.schema([("messages", pa.list_(message))])
+    function = {"name": "f", "arguments": [("city", "Rome")]}
+    called = {"role": "assistant", "tool_calls": [{"function": function}]}
+    table = pa.Table.from_pylist([{"messages": [called]}], schema=schema)
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    [raw] = read_all(open_file(tmp_path / "rows.parquet"))
+    [message] = read_conversation(raw).messages
+    assert message.tool_calls[0].parsed_arguments == {"city": "Rome"}
+
+
 @pytest.mark.parametrize("ending", [".jsonl", ".json", "memory"])
 def test_a_null_in_json_is_real(tmp_path, ending):
     rows = [row("f", {"a": None, "b": 1}, {"a": {"default": None}})]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 import tinker
-from attrs import field, frozen, validators
+from attrs import evolve, field, frozen, validators
 
 from tinker_core import DataError
 from tinker_data.datums import COUNTS, RenderedRow
@@ -56,18 +57,32 @@ class SupervisedDataset(Protocol):
         ...
 
     def batches(self, start: Position = ...) -> Iterator[Batch]:
-        """Batches from `start` on, without end."""
+        """Batches from `start` on, without end; each has a datum."""
         ...
 
 
-def assemble(rendered: list[RenderedRow], position: Position, after: Position, name: str) -> Batch:
-    """A batch of rendered rows; raises DataError if no datum is left."""
+def assemble(rendered: list[RenderedRow], position: Position, after: Position) -> Batch:
+    """A batch of rendered rows; it may have no datum."""
     totals = {key: sum(getattr(row, key) for row in rendered) for key in COUNTS}
     counts = {key: count for key, count in totals.items() if count}
     datums = tuple(datum for row in rendered for datum in row.datums)
-    if not datums:
-        raise DataError(
-            f"nothing is left of batch {position.batch} of epoch {position.epoch}: {counts}",
-            file=name,
-        )
     return Batch(datums=datums, position=position, after=after, counts=counts)
+
+
+def without_empty(batches: Iterator[Batch], name: str) -> Iterator[Batch]:
+    """The batches that have a datum; the counts of others are added to those of the next one.
+
+    Raises DataError if no batch of a whole epoch has a datum.
+    """
+    passed: Counter[str] = Counter()
+    first: Position | None = None  # of the batches passed over
+    for batch in batches:
+        at = batch.position
+        if batch.datums:
+            yield evolve(batch, counts=dict(passed + Counter(batch.counts)))
+            passed, first = Counter(), None
+            continue
+        first = first or at
+        if (at.epoch, at.batch) >= (first.epoch + 1, first.batch):
+            raise DataError(f"no row of a whole epoch has a datum: {dict(passed)}", file=name)
+        passed.update(batch.counts)

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from attrs import Factory, field, frozen
 
-from tinker_data.batches.batch import START, Batch, Batching, Position, assemble
+from tinker_data.batches.batch import START, Batch, Batching, Position, assemble, without_empty
 from tinker_data.batches.order import BatchOrder
 from tinker_data.datums import RenderedRow
 from tinker_data.rows import Rows
@@ -44,8 +44,8 @@ class BatchedRows(Generic[T]):
         return self.order.steps_per_epoch
 
     def batches(self, start: Position = START) -> Iterator[Batch]:
-        """Batches from `start` on, without end; raises DataError for a batch without a datum."""
-        return map(self.make, self.plans(start))
+        """Batches from `start` on, without end; those without a datum are passed over."""
+        return without_empty(map(self.make, self.plans(start)), self.name)
 
     def plans(self, start: Position = START) -> Iterator[Position]:
         """The positions of the batches from `start` on, without end."""
@@ -54,4 +54,4 @@ class BatchedRows(Generic[T]):
     def make(self, position: Position) -> Batch:
         """The batch at a position."""
         rendered = [self.render(self.rows[index]) for index in self.order.rows(position)]
-        return assemble(rendered, position, self.order.after(position), self.name)
+        return assemble(rendered, position, self.order.after(position))

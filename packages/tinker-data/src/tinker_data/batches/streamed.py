@@ -14,7 +14,7 @@ import numpy as np
 from attrs import evolve, field, frozen, validators
 
 from tinker_core import DataError
-from tinker_data.batches.batch import START, Batch, Batching, Position, assemble
+from tinker_data.batches.batch import START, Batch, Batching, Position, assemble, without_empty
 from tinker_data.datums import RenderedRow
 from tinker_data.rows import RawRow
 from tinker_data.sources.streams import RowStream
@@ -48,8 +48,11 @@ class StreamedRows:
         return None
 
     def batches(self, start: Position = START) -> Iterator[Batch]:
-        """Batches from `start` on, without end; raises DataError for fewer rows than one batch."""
-        return map(self.make, self.plans(start))
+        """Batches from `start` on, without end; those without a datum are passed over.
+
+        Raises DataError for fewer rows than one batch.
+        """
+        return without_empty(map(self.make, self.plans(start)), self.name)
 
     def plans(self, start: Position = START) -> Iterator[StreamedBatch]:
         """The rows of the batches from `start` on, without end, as they are read."""
@@ -69,7 +72,7 @@ class StreamedRows:
     @property
     def make(self) -> Callable[[StreamedBatch], Batch]:
         """Renders the rows of a batch, in this process or in another one without the stream."""
-        return partial(_made, render=self.render, name=self.name)
+        return partial(_made, render=self.render)
 
     def _chunks(self, epoch: int, start: int) -> Iterator[list[RawRow]]:
         """The rows of each batch of the epoch, from row `start` on."""
@@ -93,6 +96,6 @@ class StreamedRows:
             block, skip = block + 1, 0
 
 
-def _made(planned: StreamedBatch, *, render: Callable[[RawRow], RenderedRow], name: str) -> Batch:
+def _made(planned: StreamedBatch, *, render: Callable[[RawRow], RenderedRow]) -> Batch:
     after = evolve(planned.position, batch=planned.position.batch + 1)
-    return assemble([render(row) for row in planned.rows], planned.position, after, name)
+    return assemble([render(row) for row in planned.rows], planned.position, after)

@@ -12,11 +12,16 @@ from typing import Any, Protocol
 from attrs import field, frozen, validators
 
 from tinker_core import DataError
-from tinker_data.batches.batch import START, Batch, Position
+from tinker_data.batches.batch import START, Batch, Position, without_empty
 
 
 class PlannedDataset(Protocol):
     """A dataset whose batches are planned in one process and made in others."""
+
+    @property
+    def name(self) -> str:
+        """The name of the data in error messages."""
+        ...
 
     @property
     def steps_per_epoch(self) -> int | None:
@@ -48,7 +53,13 @@ class RenderedByWorkers:
         return self.dataset.steps_per_epoch
 
     def batches(self, start: Position = START) -> Iterator[Batch]:
-        """Batches from `start` on, without end; an error is raised in the place of its batch."""
+        """Batches from `start` on, without end; those without a datum are passed over.
+
+        An error is raised in the place of its batch.
+        """
+        return without_empty(self._made(start), self.dataset.name)
+
+    def _made(self, start: Position) -> Iterator[Batch]:
         with ProcessPoolExecutor(
             self.workers,
             mp_context=multiprocessing.get_context("spawn"),  # a fork would copy the SDK's threads

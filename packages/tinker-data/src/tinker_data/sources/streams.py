@@ -82,7 +82,8 @@ class ParquetStream:
 
     def _group(self, file: Any, group: int, start: int) -> Iterator[RawRow]:
         first = sum(file.metadata.row_group(i).num_rows for i in range(group))
-        for i, value in enumerate(file.read_row_group(group).to_pylist()):
+        values = file.read_row_group(group).to_pylist(maps_as_pydicts="strict")
+        for i, value in enumerate(values):
             if i >= start:
                 place = Place(file=str(self.path), row=first + i + 1)
                 yield RawRow(content=without_nulls(value), place=place)
