@@ -70,6 +70,17 @@ class Sampling:
     top_k: int = -1
     """Number of most likely tokens to sample from; -1 means all."""
 
+    @property
+    def changes(self) -> str:
+        """The settings under which tokens have other probabilities than their logprobs say.
+
+        An engine returns the logprobs of temperature 1 without top-p and top-k. Empty for none.
+        """
+        defaults = Sampling()
+        names = ("temperature", "top_p", "top_k")
+        changed = [name for name in names if getattr(self, name) != getattr(defaults, name)]
+        return ", ".join(f"{name}={getattr(self, name)}" for name in changed)
+
 
 @frozen
 class EngineTokenCompleter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 from attrs import field, frozen, validators
@@ -11,7 +11,6 @@ from tinker_core import ConfigError, DataError
 from tinker_rl.completers import Sampling
 from tinker_rl.data.dataset import ModelRLDatasetBuilder, RLDataset, RLDatasetBuilder
 from tinker_rl.rollout.rollout_config import RolloutConfig
-from tinker_rl.update.advantage_transform import check_temperature
 from tinker_rl.update.distillation import Distillation
 from tinker_rl.update.kl_penalty import KLPenalty
 from tinker_rl.update.update_config import UpdateConfig
@@ -69,6 +68,11 @@ class Config(RunConfig):
     schedule: Schedule = field(factory=Constant)
     """Learning-rate schedule."""
     sampling: Sampling = field(factory=Sampling)
+    changed_sampling: Literal["say", "refuse"] = field(
+        default="say", validator=validators.in_(("say", "refuse"))
+    )
+    """For a temperature other than 1, top-p or top-k, which give tokens other probabilities than
+    the logprobs in the loss: say so at the start, or refuse the config."""
     rollouts: RolloutConfig = field(factory=RolloutConfig)
     update: UpdateConfig = field(factory=UpdateConfig)
     kl_penalty: KLPenalty | None = None
@@ -82,8 +86,10 @@ class Config(RunConfig):
     """Groups of each batch whose transcripts are written."""
 
     def __attrs_post_init__(self) -> None:
-        if self.kl_penalty is not None or self.distillation is not None:
-            check_temperature(self.sampling.temperature)
+        compared = self.kl_penalty is not None or self.distillation is not None
+        if self.sampling.changes and (compared or self.changed_sampling == "refuse"):
+            why = "with a KL penalty or a teacher" if compared else "with changed_sampling=refuse"
+            raise ConfigError(f"sampling has {self.sampling.changes}, but {why} {_AT_ONE}")
         steps = self.update.num_substeps
         if self.max_steps is not None and self.max_steps % steps:
             raise ConfigError(
@@ -94,6 +100,9 @@ class Config(RunConfig):
                 "update.recompute_logprobs with the streaming mode needs update.num_substeps 1: "
                 "later parts of a batch would be compared with weights that were trained on it"
             )
+
+
+_AT_ONE = "tokens must be sampled at temperature 1 without top-p or top-k, as their logprobs are"
 
 
 def num_batches(config: Config, train: RLDataset) -> int:

@@ -18,6 +18,7 @@ from tinker_rl import (
     ImportanceSampling,
     Ppo,
     RolloutConfig,
+    Sampling,
     UpdateConfig,
 )
 from tinker_train import Every, read_checkpoints
@@ -87,3 +88,10 @@ def test_without_anything_to_train_on_the_run_ends_with_an_error(
 def test_max_steps_ends_a_run_early(bench: Any, arms: Any) -> None:
     config = bench.config(max_steps=2)
     assert bench.run(config, [arms()] * 10).step == 2
+
+
+def test_a_run_whose_sampling_changes_the_probabilities_says_so(
+    bench: Any, arms: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.run(bench.config(sampling=Sampling(max_tokens=1, top_p=0.5), max_steps=1), [arms()])
+    assert "sampling with top_p=0.5: the losses use logprobs of temp" in capsys.readouterr().out

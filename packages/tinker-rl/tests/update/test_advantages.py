@@ -38,12 +38,40 @@ def test_leave_one_out_of_two_compares_each_with_the_other() -> None:
 
 
 def test_equal_rewards_have_no_deviation_to_divide_by() -> None:
-    assert scale_by_group([2, 2], epsilon=0.0).tolist() == [0, 0]
+    assert scale_by_group([2, 2]).tolist() == [0, 0]
+    assert scale_by_group([0.1 + 0.2, 0.3]).tolist() == [0, 0]
 
 
-def test_a_deviation_up_to_epsilon_counts_as_none() -> None:
-    assert scale_by_group([0, 1], epsilon=0.6).tolist() == [0, 0]  # the deviation is 0.5
-    assert scale_by_group([0, 1], epsilon=0.4).tolist() == [-1, 1]
+def test_small_differences_count() -> None:
+    np.testing.assert_allclose(scale_by_group([1, 1 + 1e-7]), [-1, 1])
+
+
+def test_the_sample_deviation_and_an_epsilon_give_the_numbers_of_trl() -> None:
+    # TRL 1.16: (rewards - rewards.mean()) / (rewards.std() + 1e-4), with torch's std
+    rewards = [0.0, 1.0, 0.0, 0.5]
+    mean = sum(rewards) / 4
+    deviation = (sum((r - mean) ** 2 for r in rewards) / 3) ** 0.5
+    expected = [(r - mean) / (deviation + 1e-4) for r in rewards]
+    np.testing.assert_allclose(scale_by_group(rewards, ddof=1, epsilon=1e-4), expected, atol=1e-12)
+
+
+def test_the_settings_of_the_deviation_reach_the_advantages_of_a_group(
+    turn: Callable[..., Any], trajectory: Callable[..., Any]
+) -> None:
+    attempts = (trajectory(turn([1], [2], 0.0)), trajectory(turn([1], [2], 1.0)))
+    group = TrajectoryGroup(trajectories=attempts, group_rewards=[0.0, 0.0], group_metrics=({}, {}))
+    advantage = Advantage(kind="grpo", ddof=1, epsilon=0.5)
+    deviation = 0.5**0.5
+    np.testing.assert_allclose(
+        np.concatenate(turn_advantages(group, advantage)),
+        np.array([-0.5, 0.5]) / (deviation + 0.5),
+    )
+
+
+@pytest.mark.parametrize("fields", [{"ddof": 2}, {"epsilon": -1.0}, {"epsilon": float("inf")}])
+def test_a_deviation_that_is_not_defined_is_refused(fields: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(fields))):
+        Advantage(**fields)
 
 
 @pytest.mark.parametrize("fields", [{"discount": 1.5}, {"gae_lambda": 1.5}, {"discount": -0.1}])

@@ -53,6 +53,11 @@ async def rl_loop(config: Config, clients: Clients, data: RLData, run: Run) -> T
         config=config, evaluators=clients.evaluators, test=data.test, transcripts=transcripts
     )
     snapshots = Snapshots(clients.training)
+    if config.sampling.changes:
+        run.console.say(
+            f"sampling with {config.sampling.changes}: the losses use logprobs of temperature 1 "
+            "without top-p and top-k, so the gradient is biased"
+        )
     async with (
         loop_state(run, clients.training, config, total_steps=batches * substeps) as loop,
         open_group_source(config, data.train, loop.position) as source,

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import numpy as np
 import tinker
 
-from tinker_core import ConfigError, EngineError
+from tinker_core import EngineError
 from tinker_rl.trajectory import TrajectoryGroup
 from tinker_rl.update.training_sequence import Floats, TrainingSequence, model_input
 from tinker_train import Metrics, engine_errors
@@ -40,12 +40,3 @@ def mean_log_ratio(sequences: Sequence[TrainingSequence], other_D: Sequence[Floa
         for sequence, other_S in zip(sequences, other_D, strict=True)
     ]
     return float(np.concatenate(log_ratios).mean()) if log_ratios else 0.0
-
-
-def check_temperature(temperature: float) -> None:
-    """Raise ConfigError if samples and logprobs would have different distributions."""
-    if temperature != 1.0:
-        raise ConfigError(
-            "sampling.temperature must be 1 with a KL penalty or a teacher, which compare logprobs "
-            f"at temperature 1; it is {temperature}"
-        )

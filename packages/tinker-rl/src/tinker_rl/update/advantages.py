@@ -3,9 +3,12 @@
 With r_g the total rewards of a group of G episodes:
 
     centred         dr_grpo   r_g - mean(r)                     Liu et al., 2025; the default
-    scaled          grpo      (r_g - mean(r)) / std(r)          Shao et al., 2024
+    scaled          grpo      (r_g - mean(r)) / (std(r) + eps)  Shao et al., 2024
     leave_one_out   rloo      r_g - mean of the other G - 1     Ahmadian et al., 2024
     gae                       a discounted sum over turns       Schulman et al., 2016
+
+std(r) divides the sum of squares by G - `ddof`. TRL's `scale_rewards="group"` is `scaled` with
+`ddof` 1 and `epsilon` 1e-4. Groups whose rewards are equal up to rounding have no advantage.
 
 Division by the standard deviation gives more weight to problems that are nearly always or nearly
 never solved, so it is not the default. In the first three, all turns of an episode have the same
@@ -28,6 +31,8 @@ from tinker_rl.trajectory import TrajectoryGroup
 Array = NDArray[np.float64]
 Estimator = Literal["centred", "scaled", "leave_one_out", "gae", "dr_grpo", "grpo", "rloo"]
 _ALIASES = {"dr_grpo": "centred", "grpo": "scaled", "rloo": "leave_one_out"}
+_ROUNDING = 1e-9
+"""Relative difference below which rewards are equal."""
 _zero_to_one = validators.and_(validators.ge(0.0), validators.le(1.0))
 
 
@@ -49,6 +54,16 @@ class Advantage:
     """Of `gae`: the paper's gamma, the discount of a reward for each turn."""
     gae_lambda: float = field(default=1.0, validator=_zero_to_one)
     """Of `gae`: the paper's lambda. 1 relies on the rewards, 0 on the value of the next turn."""
+    ddof: int = field(default=0, validator=validators.in_((0, 1)))
+    """Of `scaled`: 0 for the population's standard deviation, 1 for the sample's, as in TRL."""
+    epsilon: float = field(default=0.0, validator=[validators.ge(0.0), validators.lt(np.inf)])
+    """Of `scaled`: added to the standard deviation; 1e-4 in TRL."""
+
+
+def are_equal(rewards_G: ArrayLike) -> bool:
+    """True for rewards that differ by rounding only, such as 0.1 + 0.2 and 0.3, and for none."""
+    given_G: Array = np.asarray(rewards_G, dtype=np.float64)
+    return not given_G.size or bool(np.ptp(given_G) <= _ROUNDING * np.abs(given_G).max())
 
 
 def centre_on_group(rewards_G: ArrayLike) -> Array:
@@ -57,16 +72,16 @@ def centre_on_group(rewards_G: ArrayLike) -> Array:
     return np.asarray(given_G - given_G.mean()) if given_G.size else given_G
 
 
-def scale_by_group(rewards_G: ArrayLike, epsilon: float = 1e-8) -> Array:
-    """Centred and divided by the population's standard deviation, shape (G,).
+def scale_by_group(rewards_G: ArrayLike, *, ddof: int = 0, epsilon: float = 0.0) -> Array:
+    """Centred and divided by the standard deviation plus `epsilon`, shape (G,).
 
-    All zeros if all rewards are equal.
+    The standard deviation divides the sum of squares by G - `ddof`. All zeros if the rewards are
+    equal up to rounding.
     """
     centred_G = centre_on_group(rewards_G)
-    squares = float(centred_G @ centred_G)
-    if squares <= centred_G.size * epsilon**2:
+    if are_equal(rewards_G):
         return np.zeros_like(centred_G)
-    return np.asarray(centred_G / np.sqrt(squares / centred_G.size))
+    return np.asarray(centred_G / (centred_G.std(ddof=ddof) + epsilon))
 
 
 def leave_one_out(rewards_G: ArrayLike) -> Array:
@@ -107,7 +122,9 @@ def turn_advantages(group: TrajectoryGroup, advantage: Advantage) -> list[Array]
         case "centred":
             advantages_G = centre_on_group(group.rewards)
         case "scaled":
-            advantages_G = scale_by_group(group.rewards)
+            advantages_G = scale_by_group(
+                group.rewards, ddof=advantage.ddof, epsilon=advantage.epsilon
+            )
         case _:
             advantages_G = leave_one_out(group.rewards)
     return [np.full(turns, a) for turns, a in zip(turns_G, advantages_G, strict=True)]

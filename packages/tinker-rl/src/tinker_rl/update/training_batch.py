@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from attrs import evolve, frozen
 
 from tinker_rl.errors import AllEpisodesFailedError
 from tinker_rl.trajectory import TrajectoryGroup
-from tinker_rl.update.advantages import Advantage, turn_advantages
+from tinker_rl.update.advantages import Advantage, are_equal, turn_advantages
 from tinker_rl.update.training_sequence import TrainingSequence, training_sequences
 from tinker_train import split_list
-
-_ROUNDING = 1e-9
-"""Relative difference below which rewards are equal: 0.1 + 0.2 and 0.3."""
 
 
 @frozen(kw_only=True)
@@ -27,11 +23,6 @@ class TrainingBatch:
     advantage transform gives them one."""
     empty_groups: int
     """Groups that lost every episode."""
-
-
-def is_constant(group: TrajectoryGroup) -> bool:
-    """True if all episodes of a group, at least one, have the same reward up to rounding."""
-    return bool(np.ptp(group.rewards) <= _ROUNDING * np.abs(group.rewards).max())
 
 
 def training_batch(
@@ -47,7 +38,7 @@ def training_batch(
     `at_least` sequences are kept. Raises AllEpisodesFailedError where no token was sampled.
     """
     filled = [(p, group) for p, group in enumerate(groups_P) if group.trajectories]
-    constant = frozenset(p for p, group in filled if is_constant(group))
+    constant = frozenset(p for p, group in filled if are_equal(group.rewards))
     sequences = [s for p, group in filled for s in _group_sequences(p, group, advantage)]
     if not sequences:
         failures = [failure.problem for group in groups_P for failure in group.failures]
