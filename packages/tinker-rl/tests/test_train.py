@@ -119,6 +119,27 @@ def test_references_and_teachers_are_found_by_the_config(
         renderer_of(evolve(config, distillation=Distillation(teachers=(foreign,))))
 
 
+@pytest.mark.parametrize("trained", ["chatml_plain", "role_colon"])
+def test_a_reference_or_teacher_of_another_renderer_is_warned_about(
+    config: Config, service: BigramService, caplog: pytest.LogCaptureFixture, trained: str
+) -> None:
+    service.vocab_size = 128
+    training = service.create_lora_training_client("m").result()
+    metadata = {"renderer": trained}
+    path = training.save_weights_for_sampler("1", user_metadata=metadata).result().path
+    teacher = TeacherConfig(model=config.model, renderer="chatml_plain", checkpoint=path)
+    config = evolve(
+        config,
+        renderer="chatml_plain",
+        kl_penalty=KLPenalty(coefficient=0.1, reference=path),
+        distillation=Distillation(teachers=(teacher,)),
+    )
+    run(config, service)
+    warning = f"{path} was trained with the renderer role_colon, not with chatml_plain"
+    expected = [warning] * 2 if trained == "role_colon" else []
+    assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == expected
+
+
 def test_data_may_need_models_of_the_engine(
     config: Config,
     service: BigramService,

@@ -22,6 +22,8 @@ from tinker_train import (
     SamplingClientEvaluator,
     TrainResult,
     engine_errors,
+    read_metadata,
+    trained_renderer,
 )
 
 Data = RLData | ModelRLDatasetBuilder
@@ -85,13 +87,19 @@ async def train_on(
 async def _transforms(service: tinker.ServiceClient, config: Config) -> list[AdvantageTransform]:
     transforms: list[AdvantageTransform] = []
     if (penalty := config.kl_penalty) is not None:
-        client = await _sampling_client(service, config.model, penalty.reference)
+        spoken = renderer_name_for(config.model, config.renderer)
+        client = await _sampling_client(service, config.model, penalty.reference, spoken)
         transforms.append(PullToReference(client, penalty))
     if (distillation := config.distillation) is not None:
         renderer = renderer_of(config)
         by_tag = {
             teacher.tag: Teacher(
-                await _sampling_client(service, teacher.model, teacher.checkpoint),
+                await _sampling_client(
+                    service,
+                    teacher.model,
+                    teacher.checkpoint,
+                    renderer_name_for(teacher.model, teacher.renderer),
+                ),
                 PromptSwap()
                 if teacher.system is None
                 else PromptSwap.by_system_prompt(renderer, teacher.system),
@@ -109,8 +117,11 @@ async def _transforms(service: tinker.ServiceClient, config: Config) -> list[Adv
 
 
 async def _sampling_client(
-    service: tinker.ServiceClient, model: str, checkpoint: str | None
+    service: tinker.ServiceClient, model: str, checkpoint: str | None, renderer: str
 ) -> tinker.SamplingClient:
+    """A model that will see the tokens of `renderer`; warns if it was trained with another one."""
+    if checkpoint is not None:
+        trained_renderer(await read_metadata(service, checkpoint), checkpoint, renderer)
     with engine_errors(f"sampler of {checkpoint or model}"):
         client: tinker.SamplingClient = await service.create_sampling_client(
             model_path=checkpoint, base_model=None if checkpoint else model

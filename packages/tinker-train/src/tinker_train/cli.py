@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +13,8 @@ from rich.table import Table
 
 from tinker_core import PostTrainingError, RunDirectoryError
 from tinker_core.command_line import run_command_line
+from tinker_core.engine.local_checkpoints import local_folder
+from tinker_train.checkpoint.record import CheckpointRecord
 from tinker_train.log.trace import write_perfetto
 from tinker_train.report.page import find_runs, summarise, write_report
 from tinker_train.run.directory import RunDirectory
@@ -39,9 +41,11 @@ class Report:
 
 @frozen(kw_only=True)
 class Runs:
-    """List the runs in a folder with state, step and last metrics."""
+    """List the runs in a folder with state, step, last metrics and the paths of checkpoints."""
 
     folder: tyro.conf.Positional[Path] = Path()
+    all_checkpoints: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Show every checkpoint of each run, and not only the newest."""
 
     def __call__(self) -> None:
         runs, damaged = [], []
@@ -58,8 +62,19 @@ class Runs:
             where = str(run.path.relative_to(self.folder))
             table.add_row(where, run.state, str(run.step), *shown)
         Console().print(table)
+        for run in runs:
+            print(f"{run.path.relative_to(self.folder)}: {len(run.checkpoints)} checkpoints")
+            for record in run.checkpoints if self.all_checkpoints else run.checkpoints[-1:]:
+                print("\n".join(_checkpoint_lines(record)))
         for problem in damaged:
             print(f"damaged: {problem}")
+
+
+def _checkpoint_lines(record: CheckpointRecord) -> Iterator[str]:
+    """Its paths, each with the folder where an engine on this machine stores it."""
+    for path in record.paths:
+        folder = local_folder(path)
+        yield f"  step {record.step}: {path}" + (f" in {folder}" if folder else "")
 
 
 @frozen(kw_only=True)
