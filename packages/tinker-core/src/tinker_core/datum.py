@@ -13,7 +13,7 @@ from tinker_core.errors import DataError
 
 Reduction = Literal["none", "mean"]
 Normalisation = Literal["token", "sequence", "none"]
-"""How the loss of a batch is averaged.
+"""The divisor of the loss of a batch.
 
 token      over its tokens: a long sequence counts more than a short one
 sequence   over its sequences, each the mean over its tokens: every sequence counts the same

@@ -9,7 +9,7 @@ from attrs import asdict, fields, frozen
 
 @frozen(kw_only=True)
 class Fingerprint:
-    """What is known of the content of a source. None is unknown and is not compared."""
+    """Size and hash of the content of a source. None is unknown and is not compared."""
 
     name: str
     num_bytes: int | None = None
@@ -19,7 +19,7 @@ class Fingerprint:
 
 
 def fingerprint_changes(before: Sequence[Fingerprint], now: Sequence[Fingerprint]) -> list[str]:
-    """What differs between the sources of a run and those of its continuation, one line each."""
+    """The differences between the sources of a run and those of its continuation, one line each."""
     old, new = ({each.name: each for each in side} for side in (before, now))
     lines = [f"{name} is no longer used" for name in old if name not in new]
     lines += [f"{name} was not used before" for name in new if name not in old]

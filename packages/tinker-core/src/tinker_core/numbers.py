@@ -205,7 +205,7 @@ def _stands_alone(found: re.Match[str], before: str, after: str) -> bool:
 
 
 def _joins(before: str) -> bool:
-    """Whether a sign after this text is a hyphen or an operator, not the numeral's own."""
+    """True if a sign after this text is a hyphen or an operator, not the numeral's own."""
     return re.search(r"[A-Za-z0-9)\]}%]$", before) is not None
 
 

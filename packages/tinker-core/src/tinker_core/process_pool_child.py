@@ -42,7 +42,7 @@ def limit_cpu(seconds: float) -> None:
 
 
 def outcome(function: Callable[..., Any], *arguments: Any) -> bytes:
-    """Whether the call succeeded, and its result or its error, pickled."""
+    """A pair, pickled: True and the result, or False and the error."""
     try:
         return pickle.dumps((True, function(*arguments)))
     except Exception as error:  # noqa: BLE001  # the parent raises it

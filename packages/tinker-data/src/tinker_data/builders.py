@@ -78,7 +78,7 @@ class HubConversations(ConversationSettings):
     test_split: str | None = None
     """The split of the held-out data."""
     streaming: bool = False
-    """Whether to read it from front to back without storing it."""
+    """Read it from front to back without storing it."""
 
     def build(self, *, renderer: Renderer, seed: int) -> SupervisedData:
         """Load it; raises DataError if that fails, and for a row that cannot be used."""

@@ -184,7 +184,7 @@ def _in_processes(chunks: Iterator[list[RawRow]], render: RenderRow) -> Iterator
 
 
 def _is_shared(render: RenderRow, state: Path) -> bool:
-    """Whether another process can load the function; writes it to the file."""
+    """Write the function to the file; False if another process cannot load it."""
     try:
         data = pickle.dumps(render)
     except (pickle.PicklingError, AttributeError, TypeError):

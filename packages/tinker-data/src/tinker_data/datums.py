@@ -43,7 +43,7 @@ def conversation_to_datum(
 
 @frozen(kw_only=True)
 class Rendering:
-    """How a conversation becomes datums."""
+    """Settings of the step from a conversation to datums."""
 
     max_length: int | None = field(default=None, validator=validators.optional(validators.ge(2)))
     """Longest example in tokens; None is the context of the model, if the renderer knows it."""

@@ -44,7 +44,7 @@ class SupervisedData:
     tokenizer: PreTrainedTokenizerBase | None = None
     """The tokenizer of the datums, to count bytes of text; None counts none."""
     reports: tuple[DataReport, ...] = ()
-    """What the check of the training data and of the held-out data found."""
+    """The results of checking the training data and the held-out data."""
     fingerprints: tuple[Fingerprint, ...] = ()
     """The fingerprints of the sources, by which a resumed run notices changes."""
 
@@ -59,7 +59,7 @@ class SupervisedDatasetBuilder(Protocol):
 
 @frozen(kw_only=True)
 class Reading:
-    """How rows are read."""
+    """Settings of reading rows."""
 
     layout: Layout | None = None
     """The layout of the rows; None recognises it by the keys of each row."""
@@ -68,11 +68,11 @@ class Reading:
     think_tags: ThinkTags = field(
         default="reasoning", validator=validators.in_(["reasoning", "text"])
     )
-    """Whether `<think>...</think>` at the beginning of an answer is reasoning or text."""
+    """The meaning of `<think>...</think>` at the beginning of an answer."""
     bad_row: BadRow = field(default="error", validator=validators.in_(["error", "skip"]))
     """A row that cannot be used ends the run before it starts, or is skipped and counted."""
     check: bool = True
-    """Whether every row of a file is read and rendered once before the run starts."""
+    """Read and render every row of a file once before the run starts."""
     shuffle_block: int = field(default=10_000, validator=validators.ge(1))
     """In a stream: number of rows that are held in memory and shuffled together."""
     workers: int = field(default=0, validator=validators.ge(0))

@@ -33,7 +33,7 @@ class Train:
 
     config: Annotated[FileConfig, tyro.conf.arg(name="")]
     existing: Existing = "refuse"
-    """What to do if the run directory holds this run already."""
+    """The action if the run directory holds this run already."""
 
 
 Commands = (

@@ -15,7 +15,7 @@ from tinker_train import Evaluation as BaseEvaluation
 
 @frozen(kw_only=True)
 class Evaluation(BaseEvaluation):
-    """When the policy is evaluated during training, and how."""
+    """Settings of the evaluations of the policy during training."""
 
     metric: str = "test/loss"
     """Metric of early stopping."""

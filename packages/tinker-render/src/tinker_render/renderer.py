@@ -223,7 +223,7 @@ class Renderer:
         return tokens
 
     def extends(self, messages: Messages) -> bool:
-        """Whether one token sequence contains every turn of the model as it was emitted."""
+        """True if one token sequence contains every turn of the model as it was emitted."""
         conversation = as_conversation(messages)
         chosen = [i for i, message in enumerate(conversation) if message.role == "assistant"]
         return len(self._sequences(conversation, (), chosen)) <= 1
@@ -255,7 +255,7 @@ class Renderer:
         return last, [*before, as_emitted(turn, last)]
 
     def _written_alike(self, later: list[list[Segment]], chat: Chat) -> bool:
-        """Whether a later sequence shows the last message of the chat and its history unchanged."""
+        """True if a later sequence shows the last message of the chat and its history unchanged."""
         last = len(chat) - 1
         stable = self.format.stable_prefix(chat)
         if stable > last:
@@ -268,7 +268,7 @@ class Renderer:
         return opening(turn, last) == opening(later[last + 1], last)
 
     def _header_merges(self, segments: list[Segment], message: Message, i: int) -> bool:
-        """Whether a token spans header and content, where a prompt for the message ends.
+        """True if a token spans header and content, where a prompt for the message ends.
 
         In a sequence that trains on a later message, a message of others is encoded in one piece,
         as in every prompt; as a message of the model, it is encoded apart from its header.

@@ -1,4 +1,4 @@
-"""Which tokens of a conversation the loss counts."""
+"""The choice of the messages whose tokens have a loss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinker_render.segments import NO_MESSAGE
 
 
 class TrainOnWhat(StrEnum):
-    """Which messages to train on. A message whose `trainable` is false is never trained on.
+    """The messages to train on. A message whose `trainable` is false is never trained on.
 
     Of an assistant message, the tokens that the model emits are trained on.
     """
@@ -91,7 +91,7 @@ def loss_weights(
 
 
 def _is_of(rendered: Rendered, messages: Sequence[int]) -> NDArray[np.bool_]:
-    """Whether each token belongs to one of the messages, shape (T,)."""
+    """True if each token belongs to one of the messages, shape (T,)."""
     count = int(rendered.message.max(initial=NO_MESSAGE)) + 1
     wanted = np.zeros(count + 1, dtype=np.bool_)  # the last element is for NO_MESSAGE, -1
     wanted[[i for i in messages if i < count]] = True

@@ -47,14 +47,14 @@ Mode = Synchronous | Streaming | Asynchronous
 
 @frozen(kw_only=True)
 class Evaluation(BaseEvaluation):
-    """When the model is evaluated on the test set, and how."""
+    """Settings of the evaluations on the test set."""
 
     every: Cadence = field(factory=lambda: Every(steps=20))
     """Cadence between the first step and the last."""
     metric: str = "test/reward"
     """Metric of early stopping."""
     greater_is_better: bool = True
-    """Whether a greater value of the metric is better."""
+    """True if a greater value of the metric is better."""
     temperature: float = field(default=1.0, validator=validators.ge(0.0))
     """Sampling temperature; 0 is greedy."""
 
@@ -80,7 +80,7 @@ class Config(RunConfig):
     distillation: Annotated[Distillation | None, tyro.conf.Suppress] = None
     """Teachers beside the rewards of the environments, or in their place; not on a command line."""
     mode: Mode = field(factory=Synchronous)
-    """How sampling and training overlap."""
+    """The overlap of sampling and training."""
     evaluation: Evaluation = field(factory=Evaluation)
     transcripts: int = field(default=4, validator=validators.ge(0))
     """Groups of each batch whose transcripts are written."""

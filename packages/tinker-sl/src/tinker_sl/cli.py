@@ -52,7 +52,7 @@ class Train(Generic[C]):
 
     config: Annotated[C, tyro.conf.arg(name="")]
     existing: Existing = "refuse"
-    """What to do if the run directory holds this run already."""
+    """The action if the run directory holds this run already."""
     dry_run: bool = False
     """Show an example, sizes, number of steps and time, and train nothing."""
 

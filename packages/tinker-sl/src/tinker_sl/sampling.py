@@ -17,7 +17,7 @@ from tinker_train import connect, engine_errors, open_trained_model
 
 @frozen(kw_only=True)
 class Sampling:
-    """How a reply is sampled."""
+    """Sampling settings of a reply."""
 
     max_tokens: int = field(default=256, validator=validators.ge(1))
     """Longest reply in tokens."""

@@ -1,4 +1,4 @@
-"""What training loops share: engine, steps, checkpoints, resume, metrics, report."""
+"""The common parts of training loops: engine, steps, checkpoints, resume, metrics, report."""
 
 from tinker_core.engine.errors import engine_errors
 from tinker_train.checkpoint.metadata import read_metadata, trained_renderer

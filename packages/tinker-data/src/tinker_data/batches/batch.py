@@ -15,14 +15,14 @@ from tinker_data.datums import COUNTS, RenderedRow
 
 @frozen(kw_only=True)
 class Batching:
-    """How rows become batches."""
+    """Settings of batches."""
 
     batch_size: int = field(default=32, validator=validators.ge(1))
     """Rows in a batch."""
     shuffle: bool = True
-    """Whether each epoch has another order; if false, it is the order of the rows."""
+    """Give each epoch another order; if false, the order is that of the rows."""
     drop_last: bool = False
-    """Whether an epoch leaves out a last batch that is not full."""
+    """Leave out the last batch of an epoch if it is not full."""
 
 
 @frozen(kw_only=True)

@@ -10,7 +10,7 @@ from tinker_core import Message, TextPart, ThinkingPart
 from tinker_data.layouts.fields import Messages
 
 ThinkTags = Literal["reasoning", "text"]
-"""What an answer that begins with `<think>...</think>` has: reasoning, or a text of these tags."""
+"""The meaning of `<think>...</think>` at the beginning of an answer: reasoning, or text."""
 
 _OPEN, _CLOSE = "<think>", "</think>"
 

@@ -35,7 +35,7 @@ class JsonArrayRows:
 
 
 def is_json_array(path: Path) -> bool:
-    """Whether the first character of the file opens an array."""
+    """True if the first character of the file opens an array."""
     with path.open("rb") as file:
         return file.read(4096).removeprefix(BOM_UTF8).lstrip().startswith(b"[")
 

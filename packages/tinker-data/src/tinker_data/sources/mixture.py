@@ -91,9 +91,9 @@ class _Reader:
     taken: int
     """Rows drawn before."""
     is_over: bool = False
-    """Whether every row was drawn at least once."""
+    """True if every row was drawn at least once."""
     started_again: bool = False
-    """Whether rows were drawn twice before."""
+    """True if rows were drawn twice before."""
     _rows: Iterator[RawRow] = field(init=False)
     _next: RawRow | None = field(init=False)
 

@@ -33,7 +33,7 @@ BadRow = Literal["error", "skip"]
 
 @frozen(kw_only=True)
 class Selection:
-    """Which rows are used."""
+    """The selection of rows."""
 
     max_length: int | None = field(default=None, validator=validators.optional(validators.ge(2)))
     """Longest prompt and response together, in tokens; absent: the context of the model.

@@ -23,7 +23,7 @@ class Dpo(PairObjective):
     label_smoothing: float = field(default=0.0, validator=[validators.ge(0.0), validators.lt(0.5)])
     """Share of the pairs whose label is assumed to be wrong."""
     length_normalised: bool = False
-    """Whether a score is the mean over tokens, as in Tulu 3 (arXiv:2411.15124), not the sum."""
+    """Take the mean over tokens as the score, as in Tulu 3 (arXiv:2411.15124), not the sum."""
     needs_reference = True
 
     def loss(self, policy: Sides, reference: Sides) -> PairLoss:

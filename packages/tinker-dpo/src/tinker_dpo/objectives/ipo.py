@@ -18,7 +18,7 @@ class Ipo(PairObjective):
     beta: float = field(default=0.1, validator=validators.gt(0.0))
     """The paper's tau: the margin is pulled to 1 / (2 beta)."""
     length_normalised: bool = False
-    """Whether a score is the mean over tokens; the paper has the sum."""
+    """Take the mean over tokens as the score; the paper has the sum."""
     needs_reference = True
 
     def loss(self, policy: Sides, reference: Sides) -> PairLoss:

@@ -22,12 +22,12 @@ class _Objective(ABC):
     @property
     @abstractmethod
     def needs_reference(self) -> bool:
-        """Whether the loss compares the policy with a frozen reference model."""
+        """True if the loss compares the policy with a frozen reference model."""
 
     @property
     @abstractmethod
     def length_normalised(self) -> bool:
-        """Whether the score of a response is the mean over its tokens instead of their sum."""
+        """True if the score of a response is the mean over its tokens instead of their sum."""
 
 
 class PairObjective(_Objective):

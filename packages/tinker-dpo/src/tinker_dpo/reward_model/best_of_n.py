@@ -19,7 +19,7 @@ Reward = Callable[[Messages, Messages], Awaitable[float]]
 
 @frozen(kw_only=True)
 class BestOfN:
-    """How responses are sampled."""
+    """Sampling settings of the responses."""
 
     n: int = field(default=8, validator=validators.ge(2))
     """Responses per prompt."""

@@ -119,7 +119,7 @@ class LabelModel:
     renderer: ComparisonRenderer
     """Must have the question and the labels of the training."""
     both_orders: bool = True
-    """Whether to average over both orders, so that the position of a response has no effect."""
+    """Average over both orders, so that the position of a response has no effect."""
 
     async def prefer(self, comparison: Comparison) -> float:
         """The first label's share of the probability of both; raises EngineError, RenderError."""

@@ -1,4 +1,4 @@
-"""Where the rows of a task come from: the hub, an installed package, a file, or this package."""
+"""Sources of the rows of a task: the hub, an installed package, a file, or this package."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ LINK = (
     r"[\"'*_\s]*(?:\b(?:is(?=n['\u2019]t)|(?:is|was|be|est|ist|es|lautet)\b)|[=:]|[是为為は은])"
     r"[\"'*_\s:]*"
 )
-"""What joins an announcement to its answer."""
+"""Text between an announcement and its answer."""
 _STATED = re.compile(rf"{ANNOUNCEMENT}{LINK}(?=(\S[^\n]{{0,999}}))", re.IGNORECASE)
 _TAGGED = re.compile(r"<answer>\s*([^<\n]+?)\s*</answer>", re.IGNORECASE)
 
@@ -73,7 +73,7 @@ def _to_closing_brace(text: str) -> tuple[str, bool]:
 
 
 def stated_answer(text: str) -> str | None:
-    """What follows the last "the answer is" or "Answer:" on its line, without the final stop."""
+    """The text after the last "the answer is" or "Answer:" on its line, without the final stop."""
     found = _TAGGED.findall(text) or _STATED.findall(text)
     return re.sub(r"[\s.]+$", "", found[-1]).strip("* ") or None if found else None
 

@@ -8,13 +8,13 @@ from tinker_core.numbers import read_number
 
 
 def same_number(answer: str, target: str) -> bool:
-    """Whether both texts are numbers, with equal values."""
+    """True if both texts are numbers, with equal values."""
     number = read_number(answer)
     return number is not None and number == read_number(target)
 
 
 def same_text(answer: str, target: str) -> bool:
-    """Whether the words are the same: case, punctuation, articles and spaces apart.
+    """True if the words are the same: case, punctuation, articles and spaces apart.
 
     The comparison of SQuAD (Rajpurkar et al. 2016). Where there are no words, the signs count.
     """

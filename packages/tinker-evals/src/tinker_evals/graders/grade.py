@@ -30,7 +30,7 @@ class Grade:
 
     @property
     def answered(self) -> bool:
-        """Whether any score found an answer."""
+        """True if any score found an answer."""
         return not self.answers or any(answer is not None for answer in self.answers.values())
 
 

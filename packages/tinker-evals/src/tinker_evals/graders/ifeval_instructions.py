@@ -20,7 +20,7 @@ _YES_NO_MAYBE = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 
 
 def follows(reply: str, instruction: str, arguments: Mapping[str, Any]) -> bool:
-    """Whether the reply follows an instruction. An empty reply follows no instruction.
+    """True if the reply follows an instruction. An empty reply follows no instruction.
 
     Raises DataError for an unknown instruction and for arguments that it does not take.
     """
@@ -139,7 +139,7 @@ def _title(reply: str) -> bool:
 
 
 def _has_title(line: str) -> bool:
-    """Whether `<<[^\\n]+>>` matches, without its quadratic time on a line of opening brackets."""
+    """True if `<<[^\\n]+>>` matches, without its quadratic time on a line of opening brackets."""
     start, end = line.find("<<"), line.rfind(">>")
     return 0 <= start < end - 2 and bool(line[start:end].strip("<>").strip())
 

@@ -107,7 +107,7 @@ def read_score(said: str, high: int) -> float | None:
 
 
 def read_verdict(said: str) -> float | None:
-    """How much the first reply is preferred, from the last line `Verdict: first`."""
+    """The preference for the first reply, from the last line `Verdict: first`."""
     found = _VERDICT.findall(said)
     return _PREFERENCES[found[-1].lower()] if found else None
 
@@ -149,7 +149,7 @@ class DuelGrader:
         )
 
     async def _prefer(self, item: Item, first: str, second: str) -> tuple[float, str]:
-        """How much the first reply is preferred, from 0 to 1, and the judgement."""
+        """The preference for the first reply, from 0 to 1, and the judgement."""
         if not isinstance(self.judge, Model):
             sides = [[Message(role="assistant", content=text)] for text in (first, second)]
             question = [Message(role="user", content=item.prompt)]

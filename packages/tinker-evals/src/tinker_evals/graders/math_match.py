@@ -31,11 +31,11 @@ _SPELLED = re.compile(
     r"|\d\s*:\s*\d"  # a ratio or a time, which math-verify takes for a quotient
     rf"|\d.*{_WORD}\{{[^{{}}]*[a-z].*\d"  # numbers with words between them
 )
-"""What is compared by its spelling alone."""
+"""Expressions that are compared by their spelling alone."""
 
 
 def same_math(answer: str, target: str) -> bool:
-    """Whether two LaTeX expressions mean the same: by spelling, as numbers, or by math-verify.
+    """True if two LaTeX expressions mean the same: by spelling, as numbers, or by math-verify.
 
     math-verify runs in another process and is killed after five seconds: an answer that cannot be
     evaluated in that time is wrong. Safe to call from any thread. Raises ConfigError where
@@ -99,7 +99,7 @@ def _spelling(latex: str) -> str:
 
 
 def _comparable(ours: str, theirs: str) -> bool:
-    """Whether math-verify can tell the two apart."""
+    """True if math-verify can tell the two apart."""
     brackets = {kind for kind in map(_brackets, (ours, theirs)) if kind}
     assignments = {len(set(_VARIABLE.findall(text))) > 1 for text in (ours, theirs)}
     spelled = any(map(_SPELLED.search, (ours, theirs)))

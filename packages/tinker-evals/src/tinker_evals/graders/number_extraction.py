@@ -16,17 +16,17 @@ _CLAUSE = re.compile(
     r"[,;]\s+(?![-\u2212]?[$€£]?\d)|[.!?](?:\s|$)|\s\(|\b(?:because|since|which|not)\b|n['\u2019]t\b",
     re.IGNORECASE,
 )
-"""Where the first clause of a statement ends: what follows explains it."""
+"""The end of the first clause of a statement; the text after it explains the clause."""
 _EXPLANATION = re.compile(
     r"\([^()\n]*\)|(?<=\w),?\s(?:because|since|which|i\.e\.)\s[^.\n]*"
     r"|\n\W{0,4}(?:[Nn]ote|[Tt]o check|[Cc]heck|[Vv]erification|[Rr]eferences)\b.*",
     re.DOTALL,
 )
-"""What explains or checks an answer; its numbers are not the answer."""
+"""Text that explains or checks an answer; its numbers are not the answer."""
 _CORRECTION = re.compile(
     r"\b(?:(?:actually|wait|hmm|correction)\b[,.:!]|recalculate|mistake)", re.IGNORECASE
 )
-"""What takes back the answer before it."""
+"""Text that takes back the answer before it."""
 _UNSURE = re.compile(
     r"\b(?:about|around|approximately|roughly|nearly|almost|not|or|between)\b|n['\u2019]t\b|[~≈]"
 )

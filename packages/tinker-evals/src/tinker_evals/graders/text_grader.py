@@ -13,7 +13,7 @@ from tinker_evals.graders.grade import Grade
 Extract = Callable[[str, Item], str | None]
 """Finds the answer in a reply; None where there is no answer, never a guess."""
 Match = Callable[[str, Item], bool]
-"""Whether an extracted answer is right."""
+"""Compares an extracted answer with the reference."""
 
 
 @frozen(kw_only=True)

@@ -70,7 +70,7 @@ def _right(calls: Sequence[Call], message: Message, item: Item) -> bool:
 def same_call(
     call: Call, expected: Mapping[str, Mapping[str, Any]], schemas: Mapping[str, Any]
 ) -> bool:
-    """Whether the function is the expected one, its arguments are allowed, and none is missing."""
+    """True if the function is the expected one, its arguments are allowed, and none is missing."""
     name, arguments = call
     ((wanted, allowed),) = expected.items()
     if name != wanted or not arguments.keys() <= allowed.keys():
@@ -90,7 +90,7 @@ def _allowed(value: Any, values: Sequence[Any], kind: str | None) -> bool:
 
 
 def same_value(value: Any, answer: Any) -> bool:
-    """Whether a value equals an allowed one. In a dictionary, each key has its allowed values."""
+    """True if a value equals an allowed one. In a dictionary, each key has its allowed values."""
     match value, answer:
         case str(), str():
             return _plain(value) == _plain(answer)

@@ -111,7 +111,7 @@ class TinkerAPI(ModelAPI):
         return _MAX_CONNECTIONS
 
     def should_retry(self, ex: BaseException) -> bool:
-        """Whether the engine failed, rather than the request."""
+        """True if the engine failed, rather than the request."""
         if isinstance(ex, tinker.RequestFailedError):
             return ex.category != types.RequestErrorCategory.User
         return isinstance(ex, tinker.APIConnectionError | tinker.InternalServerError)

@@ -26,10 +26,10 @@ from tinker_train import gather
 
 
 class Query(Protocol):
-    """How the problems of one task are put to one model."""
+    """The prompts and sampling settings of one task for one model."""
 
     def describe(self, item: Item) -> dict[str, Any]:
-        """What the samples depend on beside task, data and model, as JSON data."""
+        """The settings that the samples depend on beside task, data and model, as JSON data."""
         ...
 
     async def ask(self, item: Item, numbers: Sequence[int]) -> list[Sample]:

@@ -29,11 +29,11 @@ class TaskResult:
     seconds: float
     """Duration of this run. Stored samples take no time."""
     fingerprint: Fingerprint
-    """What the scores depend on: task, data, prompt, renderer, grader, sampling."""
+    """Everything that the scores depend on: task, data, prompt, renderer, grader, sampling."""
 
     @property
     def complete(self) -> bool:
-        """Whether every item was answered."""
+        """True if every item was answered."""
         return not self.errored
 
     def metrics(self) -> dict[str, float]:

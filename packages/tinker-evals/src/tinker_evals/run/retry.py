@@ -23,7 +23,7 @@ _REFUSED = (tinker.AuthenticationError, tinker.PermissionDeniedError, tinker.Bil
 
 @frozen(kw_only=True)
 class Retry:
-    """How often a failed call is repeated."""
+    """The limit on repeating a failed call."""
 
     attempts: int = field(default=3, validator=validators.ge(1))
     """Calls in all."""

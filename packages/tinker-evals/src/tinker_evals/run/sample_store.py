@@ -30,7 +30,7 @@ ERRORS, RESULT = "errors.jsonl", "result.json"
 
 
 class SampleStore(Protocol):
-    """Where the samples of a run are kept."""
+    """The file of the samples of a run."""
 
     def samples(self, items: Sequence[Item], count: int) -> list[Sample]:
         """The stored samples of these items with numbers below `count`."""

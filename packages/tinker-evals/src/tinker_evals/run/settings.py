@@ -1,4 +1,4 @@
-"""How a task is run, as data."""
+"""Settings of running a task."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Style = Literal["chat", "text"]
 
 @frozen(kw_only=True)
 class Sampling:
-    """How replies are sampled. These settings are part of a run's fingerprint."""
+    """Sampling settings of replies. These settings are part of a run's fingerprint."""
 
     style: Style = field(default="chat", validator=validators.in_(("chat", "text")))
     """`chat` renders a conversation; `text` is a plain prompt to continue, for base models."""
@@ -45,7 +45,7 @@ class Settings:
     concurrency: int = field(default=256, validator=validators.ge(1))
     """Problems in flight at once; enough to fill an engine's batch."""
     retry: Retry = field(factory=Retry)
-    """What happens when the engine or the grader fails."""
+    """The policy for errors of the engine and of the grader."""
 
     def __attrs_post_init__(self) -> None:
         if self.samples > 1 and self.sampling.temperature == 0:

@@ -63,7 +63,7 @@ class Sandbox:
     network: Network = field(
         default="cut_if_possible", validator=validators.in_(["cut", "cut_if_possible", "open"])
     )
-    """Whether programs have a network. Some systems cannot cut it off (other than Linux, or without
+    """Give programs a network. Some systems cannot cut it off (other than Linux, or without
     user namespaces, as in many containers): then `cut` fails, and `cut_if_possible` warns once."""
     command: tuple[str, ...] = (sys.executable, "-I", "-S")
     """Command that runs the Python file given as its last argument."""
@@ -107,7 +107,7 @@ class Sandbox:
     async def _child(
         self, child: str, folder: str, sink: BinaryIO, order: dict[str, object]
     ) -> tuple[bool, int]:
-        """Whether the time limit was exceeded, and the exit status."""
+        """A pair: True if the time limit was exceeded, and the exit status."""
         home = Path(folder, "home")
         home.mkdir()
         try:

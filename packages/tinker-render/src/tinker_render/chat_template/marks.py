@@ -34,7 +34,7 @@ def index_of(mark: str) -> int:
 
 
 def is_of_call(mark: str) -> bool:
-    """Whether the mark stands for a string in a call."""
+    """True if the mark stands for a string in a call."""
     return "-" in mark
 
 

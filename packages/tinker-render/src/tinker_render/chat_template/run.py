@@ -40,7 +40,7 @@ class ChatTemplate:
         *,
         prompt: bool = False,
     ) -> str:
-        """What the template writes; with `prompt`, up to the next answer. Raises RenderError."""
+        """The output of the template; with `prompt`, up to the next answer. Raises RenderError."""
         from jinja2 import TemplateError
 
         declared: list[Any] | None = [openai_tool(tool) for tool in tools] or None
@@ -58,7 +58,7 @@ class ChatTemplate:
         return str(text)
 
     def opening(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[ToolSpec] = ()) -> str:
-        """What a generation prompt adds behind the messages. Raises RenderError."""
+        """The text that a generation prompt adds behind the messages. Raises RenderError."""
         closed, opened = self.run(messages, tools), self.run(messages, tools, prompt=True)
         if not opened.startswith(closed) or closed == opened:
             raise RenderError("the generation prompt of the chat template does not extend its text")

@@ -27,7 +27,7 @@ _USER = {"role": "user", "content": "a"}
 
 @frozen(kw_only=True)
 class Findings:
-    """How a chat template writes a turn of the model."""
+    """The layout of a turn of the model in a chat template."""
 
     stop: str
     """The control token that ends a turn and occurs nowhere else in it."""
@@ -103,7 +103,7 @@ def _calls(template: ChatTemplate) -> tuple[Readers | None, str]:
 
 
 def _turn(template: ChatTemplate, answer: Mapping[str, Any], tools: Sequence[ToolSpec] = ()) -> str:
-    """What the template writes of an answer behind its prompt; "" if it refuses."""
+    """The output of the template for an answer behind its prompt; "" if it refuses."""
     try:
         prompt = template.run([_USER], tools, prompt=True)
         written = template.run([_USER, answer], tools)

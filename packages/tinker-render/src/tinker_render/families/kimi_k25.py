@@ -35,7 +35,7 @@ class KimiK25:
     images: Images
     thinks: bool = True
     preserves: bool = False
-    """Whether finished turns keep their reasoning."""
+    """True if finished turns keep their reasoning."""
     control_tokens = (*CONTROL_TOKENS, "<|media_begin|>", "<|media_content|>", "<|media_end|>")
     stop = ("<|im_end|>",)
 

@@ -36,7 +36,7 @@ class Nemotron3:
 
     thinks: bool = True
     preserves: bool = False
-    """Whether earlier turns keep their reasoning."""
+    """True if earlier turns keep their reasoning."""
     newline: str = "\n"
     """Written behind reasoning and behind its closing token."""
     hint: str = ""

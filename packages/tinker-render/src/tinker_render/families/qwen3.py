@@ -51,7 +51,7 @@ class Qwen3:
 
     thinking: Literal["on", "off", "never"]
     images: Images | None = None
-    """How images are written; None for models without vision."""
+    """The format of images; None for models without vision."""
     stop = ("<|im_end|>",)
 
     @property

@@ -47,13 +47,13 @@ class Qwen35:
     family: str
     thinks: bool
     keeps_reasoning: bool = False
-    """Whether earlier turns keep their reasoning when a user message follows."""
+    """True if earlier turns keep their reasoning when a user message follows."""
     write_value: WriteValue = write_json
-    """How the values of arguments are written."""
+    """The format of the values of arguments."""
     instruction: str = ""
     """Written in front of the text of the system message."""
     empty_system: bool = True
-    """Whether a system message without text is written."""
+    """True if a system message without text is written."""
     control_tokens = CONTROL_TOKENS
     stop = ("<|im_end|>",)
 

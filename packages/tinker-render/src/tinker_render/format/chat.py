@@ -66,10 +66,10 @@ def last_finished_answer(chat: Chat) -> int:
 
 
 def opens_tool_block(chat: Chat, i: int) -> bool:
-    """Whether tool message i is the first of adjacent tool messages."""
+    """True if tool message i is the first of adjacent tool messages."""
     return i == 0 or chat[i - 1].role != "tool"
 
 
 def closes_tool_block(chat: Chat, i: int) -> bool:
-    """Whether tool message i is the last of adjacent tool messages."""
+    """True if tool message i is the last of adjacent tool messages."""
     return i == len(chat) - 1 or chat[i + 1].role != "tool"

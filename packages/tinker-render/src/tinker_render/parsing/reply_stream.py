@@ -77,7 +77,7 @@ class ReplyStream:
         return self._all(outcome.message), outcome
 
     def _take(self, token: int) -> bool:
-        """Whether the token completes more text."""
+        """True if the token completes more text."""
         codec = self.parser.codec
         if (name := codec.control_name(token)) is not None:
             self._set_text(codec.decode(self._run))

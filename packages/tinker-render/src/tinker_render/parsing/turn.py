@@ -101,7 +101,7 @@ class TurnReader:
             self._add(piece.text)
 
     def _moves(self, token: ControlToken) -> bool:
-        """Whether the control token is allowed here; moves to the part that it begins."""
+        """True if the control token is allowed here; moves to the part that it begins."""
         think, call = self.notation.think or ("", ""), self.notation.call or ("", "")
         match (self.place, token.text):
             case ("text", m) if m == think[0] and self.thinking is None and not self.text.strip():

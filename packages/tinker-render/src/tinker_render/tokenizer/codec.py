@@ -209,11 +209,11 @@ class _Run:
     texts: list[str]
     """The text up to each place where header and content meet, and last the whole text."""
     contents: list[bool]
-    """Whether the text between two of these places is content."""
+    """True if the text between two of these places is content."""
     image: ImageChunk | None = None
 
     def continues(self, message: int, sampled: bool) -> bool:
-        """Whether text of this origin belongs to this run."""
+        """True if text of this origin belongs to this run."""
         return self.message == message and self.sampled == sampled
 
     def add(self, text: str, content: bool) -> None:

@@ -8,7 +8,7 @@ from urllib.request import getproxies
 
 
 def hub_answers() -> bool:
-    """Whether the hub accepts connections; its own client retries for most of a minute.
+    """True if the hub accepts connections; its own client retries for most of a minute.
 
     Behind a proxy, this cannot be tested: the result is true.
     """

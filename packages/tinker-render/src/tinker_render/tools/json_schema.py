@@ -24,7 +24,7 @@ def property_schema(root: Schema | bool, key: str) -> Any:
 
 
 def allows_string(schema: Any, root: Schema | bool) -> bool:
-    """Whether the schema may accept a string; references start from the schema `root`."""
+    """True if the schema may accept a string; references start from the schema `root`."""
     known: dict[int, bool] = {}  # by schema; a schema may refer to itself
 
     def allowed(reference: Any) -> bool:

@@ -38,7 +38,7 @@ def _function(tool: ToolSpec) -> str:
 
 
 def _refers_to_itself(value: object) -> bool:
-    """Whether there is a `$ref` to the root."""
+    """True if there is a `$ref` to the root."""
     if isinstance(value, Mapping):
         return value.get("$ref") == "#" or any(map(_refers_to_itself, value.values()))
     return isinstance(value, list) and any(map(_refers_to_itself, value))

@@ -26,7 +26,7 @@ from tinker_train import (
 
 @frozen(kw_only=True)
 class Evaluations:
-    """What is evaluated at a step boundary."""
+    """The evaluations at a step boundary."""
 
     config: Config
     evaluators: Sequence[SamplingClientEvaluator]

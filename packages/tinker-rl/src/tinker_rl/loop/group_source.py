@@ -32,7 +32,7 @@ class GroupSource(Protocol):
 
     @property
     def position(self) -> Mapping[str, int]:
-        """What a resumed run needs to know beside the index of the next batch."""
+        """The state that a resumed run needs beside the index of the next batch."""
         ...
 
     def batch(self, index: int, snapshot: Snapshot) -> AsyncIterator[Sequence[TrajectoryGroup]]:

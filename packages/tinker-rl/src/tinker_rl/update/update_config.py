@@ -21,7 +21,7 @@ CommandLineLoss = ImportanceSampling | Ppo | Cispo | Dro | Gspo
 
 @frozen(kw_only=True)
 class UpdateConfig:
-    """How a batch becomes optimizer steps."""
+    """Settings of the step from a batch to optimizer steps."""
 
     advantage: Advantage = field(factory=Advantage)
     loss: Annotated[Loss, tyro.conf.arg(constructor=CommandLineLoss)] = field(

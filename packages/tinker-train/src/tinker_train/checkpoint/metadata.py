@@ -1,4 +1,4 @@
-"""What a checkpoint was trained with, as the engine stores it with the checkpoint."""
+"""The facts of a checkpoint's training, as the engine stores them with the checkpoint."""
 
 from __future__ import annotations
 

@@ -37,9 +37,9 @@ class CheckpointRecord:
     sampler_path: str | None = None
     """Weights to sample from; a `tinker://` path."""
     metadata: Mapping[str, str] = field(factory=dict)
-    """What it was trained with; at the engine, its `user_metadata`."""
+    """The facts of its training; at the engine, its `user_metadata`."""
     final: bool = False
-    """Whether it is the last checkpoint of a complete run."""
+    """True if it is the last checkpoint of a complete run."""
     time: float = field(factory=time.time)
     """Time of its submission, in seconds since 1970."""
     version: int = field(default=_VERSION, validator=validators.in_([_VERSION]))

@@ -9,7 +9,7 @@ from tinker_train.config.cadence import Cadence, Every
 
 @frozen(kw_only=True)
 class Checkpoints:
-    """When a checkpoint is saved and how long it is kept. The end of a run is always saved."""
+    """The cadence and the retention of checkpoints. The end of a run is always saved."""
 
     every: Cadence = field(factory=lambda: Every(steps=20))
     """Cadence of the checkpoints to resume from."""

@@ -9,7 +9,7 @@ from tinker_train.config.cadence import Cadence, Every
 
 @frozen(kw_only=True)
 class Evaluation:
-    """When the model is evaluated during training, and when that ends the run early."""
+    """Settings of the evaluations during training, and of early stopping."""
 
     every: Cadence = field(factory=lambda: Every(steps=10))
     """Cadence between the first step and the last."""
@@ -23,4 +23,4 @@ class Evaluation:
     metric: str = "test/nll"
     """Metric of early stopping."""
     greater_is_better: bool = False
-    """Whether a greater value of the metric is better; otherwise a smaller one is."""
+    """True if a greater value of the metric is better; otherwise a smaller one is."""

@@ -73,7 +73,7 @@ async def loop_state(
 
 @define(kw_only=True)
 class LoopState:
-    """Where a training loop stands between two steps, and what is due there."""
+    """The state of a training loop between two steps, and the actions that are due there."""
 
     run: Run
     training: tinker.TrainingClient
@@ -83,11 +83,11 @@ class LoopState:
     progress: Progress = field(init=False)
     """Steps, tokens and seconds of the whole run, those before a resume included."""
     position: Mapping[str, int] = field(init=False)
-    """Where the data continues after the last step."""
+    """The position in the data after the last step."""
     extra_metrics: dict[str, float] = field(init=False, factory=dict)
     """Metrics for the row of the next step, beside those of its result."""
     end: End | None = field(init=False, default=None)
-    """How the loop ends; None while a step follows."""
+    """The end of the loop; None while a step follows."""
     _previous: Progress = field(init=False)
     """The progress one step boundary earlier; equal to `progress` before this process's first."""
     _began: float = field(init=False)

@@ -1,4 +1,4 @@
-"""Which external sinks a run reports to. A sink that fails is disabled and never stops the run."""
+"""The external sinks of a run. A sink that fails is disabled and never stops the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run trains with, stored with each of its checkpoints."""
+"""The facts of a run's training, stored with each of its checkpoints."""
 
 from __future__ import annotations
 

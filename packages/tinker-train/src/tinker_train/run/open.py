@@ -39,7 +39,7 @@ class Run:
     resumed: CheckpointRecord | None = None
     """Checkpoint that the training client was made from; None for a new run."""
     metadata: Mapping[str, str] = field(factory=dict)
-    """What it trains with; stored with each checkpoint."""
+    """The facts of its training; stored with each checkpoint."""
 
     @property
     def service(self) -> tinker.ServiceClient:

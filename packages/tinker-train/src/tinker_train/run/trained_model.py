@@ -28,7 +28,7 @@ class TrainedModel:
     step: int | None
     """Optimizer steps in the weights; None: unknown."""
     is_end: bool
-    """Whether a run has no later checkpoint; True for a path."""
+    """True if a run has no later checkpoint; True for a path."""
     description: str
     """One line: which checkpoint it is."""
 
@@ -91,7 +91,7 @@ def find_weights(run: Path, step: int | None = None) -> CheckpointRecord:
 
 
 def _metadata(run: Path, record: CheckpointRecord) -> dict[str, str]:
-    """What the checkpoint was trained with; what its record lacks is that of the config."""
+    """The facts of the checkpoint's training; the config fills in those that its record lacks."""
     config = read_description(run)["config"]
     known = {"base_model": config.get("model"), "renderer": config.get("renderer")}
     named = {key: value for key, value in known.items() if value not in (None, "auto")}

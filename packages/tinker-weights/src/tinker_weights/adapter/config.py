@@ -32,7 +32,7 @@ _CHANGES_BASE = ("pissa", "olora", "corda", "loftq")
 
 @frozen(kw_only=True)
 class AdapterConfig:
-    """What adapter_config.json says, checked."""
+    """The checked contents of adapter_config.json."""
 
     rank: int
     alpha: float

@@ -1,4 +1,4 @@
-"""Where a base model lies: a folder, the Hugging Face cache or hub, or a local engine's cache."""
+"""Finding a base model: a folder, the Hugging Face cache or hub, or a local engine's cache."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def find_base_model(name: str, *, weights: bool = True) -> Path:
 
 
 def is_model(folder: Path, *, weights: bool = True) -> bool:
-    """Whether a folder holds a config.json and, if asked for, weights in safetensors files."""
+    """True if a folder holds a config.json and, if asked for, weights in safetensors files."""
     return (folder / "config.json").is_file() and (not weights or has_weights(folder))
 
 

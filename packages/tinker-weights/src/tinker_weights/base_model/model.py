@@ -17,7 +17,7 @@ from tinker_weights.tensor_file.dtypes import FLOATS
 from tinker_weights.tensor_file.reader import StoredTensor, Tensor, read_tensors
 
 TEXT_CONFIGS = ("text_config", "llm_config", "thinker_config")
-"""Where a config that describes more than text keeps the language model's part."""
+"""Keys of the language model's part in a config that describes more than text."""
 
 
 @frozen(kw_only=True)

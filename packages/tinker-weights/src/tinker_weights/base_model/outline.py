@@ -20,7 +20,7 @@ Shape = tuple[int, ...]
 
 @frozen(kw_only=True)
 class ModelOutline:
-    """What is known of a model from its small files, and from the headers of its large ones."""
+    """The facts of a model from its small files and the headers of its large ones."""
 
     folder: Path
     config: Mapping[str, Any] = field(repr=False)

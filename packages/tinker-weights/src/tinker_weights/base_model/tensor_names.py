@@ -17,7 +17,7 @@ from tinker_core import ConfigError
 _WRAPPERS = re.compile(
     r"^(?:(?:model|language_model|transformer|text_model|gpt_neox|backbone|decoder|llm)\.)+"
 )
-"""What a language model's layers lie in. Towers for images and sound are no wrappers."""
+"""Names of the modules that wrap a language model's layers, without towers for images and sound."""
 
 _SYNONYMS = {
     **{"attn": "self_attn", "attention": "self_attn"},
@@ -68,7 +68,7 @@ def canonical(path: str) -> str:
 
 
 def is_unembedding(module: str) -> bool:
-    """Whether a module maps hidden states to logits."""
+    """True if a module maps hidden states to logits."""
     return canonical(module) == UNEMBEDDING
 
 
@@ -95,7 +95,7 @@ class TensorNames:
         return next((found for name in names if (found := self.find(name)) is not None), None)
 
     def has_layer(self, module: str) -> bool:
-        """Whether there is a weight of that layer: alone, as a part of one, or in parts."""
+        """True if there is a weight of that layer: alone, as a part of one, or in parts."""
         if self.find(f"{module}.weight") or is_unembedding(module):
             return True
         parent, _, name = module.rpartition(".")

@@ -27,7 +27,7 @@ class RunCheckpoint:
     """Weights to sample from."""
     final: bool = False
     time: float | None = None
-    """When it was submitted, in seconds since 1970."""
+    """The time of its submission, in seconds since 1970."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ class RunCheckpoint:
 
 @frozen(kw_only=True)
 class RunDirectory:
-    """What a run's folder says."""
+    """The contents of a run's folder."""
 
     folder: Path
     description: Mapping[str, Any] = field(repr=False)
@@ -73,7 +73,7 @@ class RunDirectory:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder holds a run."""
+    """True if a folder holds a run."""
     if (folder / _CHECKPOINTS).is_file():
         return True
     try:

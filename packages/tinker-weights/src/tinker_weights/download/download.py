@@ -169,7 +169,7 @@ def _copy(stored: Path, partial: Path, path: str) -> None:
 
 
 def _metadata(rest: tinker.RestClient, paths: list[CheckpointPath]) -> dict[str, str]:
-    """What was saved with a checkpoint as the engine's user_metadata; empty where it keeps none."""
+    """The engine's user_metadata of a checkpoint; empty where it keeps none."""
     names = {str(path) for path in paths}
     try:
         found = rest.list_checkpoints(paths[0].run).result().checkpoints

@@ -28,7 +28,7 @@ from tinker_weights.download.safe_name import inside
 logger = logging.getLogger(__name__)
 
 _EXPORT_S = 3600
-"""How long an export lives that could not be deleted; renewed with its addresses."""
+"""The lifetime of an export that could not be deleted; renewed with its addresses."""
 _MARGIN = timedelta(minutes=5)
 _CLOSE_S = 5.0
 

@@ -41,7 +41,7 @@ _LISTS = ("repr-digest", "digest", "x-goog-hash")
 
 @frozen(kw_only=True)
 class Response:
-    """What a server answered to a request for the bytes from `start` on."""
+    """The answer of a server to a request for the bytes from `start` on."""
 
     start: int
     total: int | None

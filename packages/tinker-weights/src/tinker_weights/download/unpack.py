@@ -30,7 +30,7 @@ _DAMAGED = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
     *(ValueError, NotImplementedError, RuntimeError),
 )
-"""What the libraries raise for archives that are damaged, encrypted, or of an unknown kind."""
+"""Errors of the libraries for archives that are damaged, encrypted, or of an unknown kind."""
 
 
 @frozen(kw_only=True)
@@ -41,7 +41,7 @@ class _Member:
 
 
 def is_archive(file: Path) -> bool:
-    """Whether a file is a tar archive, compressed or not, or a zip archive."""
+    """True if a file is a tar archive, compressed or not, or a zip archive."""
     return file.is_file() and (tarfile.is_tarfile(file) or zipfile.is_zipfile(file))
 
 

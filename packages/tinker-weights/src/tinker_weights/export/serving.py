@@ -1,4 +1,4 @@
-"""What vLLM and SGLang load, by architecture and by module. Read from the source of vLLM 0.33 and
+"""Adapters that vLLM and SGLang load, by architecture and module. Read from the source of vLLM 0.33 and
 SGLang 0.5.23; `tests/export/vllm.json` has what was read.
 """
 
@@ -11,7 +11,7 @@ from tinker_core import CheckpointError
 from tinker_weights.base_model.tensor_names import canonical, is_unembedding
 
 Target = Literal["peft", "vllm", "sglang"]
-"""Who is to load the adapter."""
+"""The program that loads the adapter."""
 
 VLLM_WITHOUT_LORA = frozenset(
     {
@@ -92,7 +92,7 @@ def _check_vllm(architecture: str, modules: tuple[str, ...]) -> None:
 
 
 def is_embedding_or_unembedding(module: str) -> bool:
-    """Whether a module maps to or from the vocabulary."""
+    """True if a module maps to or from the vocabulary."""
     return is_unembedding(module) or canonical(module) in ("embed_tokens", "wte", "word_embeddings")
 
 

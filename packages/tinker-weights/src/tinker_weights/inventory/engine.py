@@ -30,9 +30,9 @@ class EngineCheckpoint:
     expires: datetime | None = None
     public: bool = False
     metadata: Mapping[str, str] = field(factory=dict)
-    """What the run saved with it: renderer, step, data and more."""
+    """The metadata that the run saved with it: renderer, step, data and more."""
     folder: Path | None = None
-    """Where its files lie on this machine."""
+    """The folder of its files on this machine."""
 
     @property
     def run(self) -> str:

@@ -21,7 +21,7 @@ class ListedCheckpoint:
 
 @frozen(kw_only=True)
 class Listing:
-    """What an engine has, and what is missing there."""
+    """The checkpoints that an engine has, and those that are missing there."""
 
     checkpoints: tuple[ListedCheckpoint, ...]
     """Newest first."""

@@ -1,4 +1,4 @@
-"""What a checkpoint is needed for, by the runs that name it."""
+"""The uses of a checkpoint, by the runs that name it."""
 
 from __future__ import annotations
 

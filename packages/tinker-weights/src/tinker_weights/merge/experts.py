@@ -75,7 +75,7 @@ def _in_tensor_of_all(pair: LoraPair, base: BaseModel, names: TensorNames) -> tu
 
 
 def _check(pair: LoraPair, tensor: str, base: BaseModel, expected: tuple[int, int]) -> bool:
-    """Whether the tensor is transposed. Raises ConfigError where its shape does not fit."""
+    """True if the tensor is transposed. Raises ConfigError where its shape does not fit."""
     *experts, rows, columns = base.tensors[tensor].shape
     straight, swapped = (rows, columns) == expected, (columns, rows) == expected
     fits = straight or (swapped and bool(experts))

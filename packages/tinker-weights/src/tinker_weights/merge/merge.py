@@ -35,11 +35,11 @@ class MergedModel:
 
     folder: Path
     modules: int
-    """How many modules the adapter changed."""
+    """The number of modules that the adapter changed."""
     dtype: str
     """The type of the model's weights."""
     untied: bool
-    """Whether the unembedding was tied to the input embedding, and is a tensor of its own now."""
+    """True if the unembedding was tied to the input embedding, and is a tensor of its own now."""
     dequantised: bool
 
 
@@ -127,7 +127,7 @@ class _Writing:
         return files
 
     def index(self, files: dict[str, str]) -> dict[str, object]:
-        """What names the file of each tensor."""
+        """The index, which names the file of each tensor."""
         size = sum(self._tensor(name).nbytes for name in files)
         return {"metadata": {"total_size": size}, "weight_map": dict(sorted(files.items()))}
 

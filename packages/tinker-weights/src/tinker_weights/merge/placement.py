@@ -1,4 +1,4 @@
-"""Which part of which tensor each pair of an adapter updates."""
+"""The part of a tensor that each pair of an adapter updates."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class _Placer:
             )
 
     def _source(self, tensor: str) -> str:
-        """Where the base values of a tensor are: a tied unembedding's are the embedding's."""
+        """The tensor with the base values: for a tied unembedding, the embedding."""
         if tensor in self.base.tensors:
             return tensor
         embedding = self.names.embedding()

@@ -23,7 +23,7 @@ class Update:
     stride: int = 1
     """2 where gate and up alternate."""
     transposed: bool = False
-    """Whether the tensor is (..., inputs, outputs), not (..., outputs, inputs)."""
+    """True if the tensor is (..., inputs, outputs), not (..., outputs, inputs)."""
 
 
 def apply(update: Update, block: Array, start: int) -> None:

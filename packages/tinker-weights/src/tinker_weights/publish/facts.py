@@ -1,4 +1,4 @@
-"""What a card says, gathered from the run, the model's folder, the base model and the evals."""
+"""The facts of a model card, from the run, the model's folder, the base model and the evals."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class EvalRow:
 
 
 def contents_of(folder: Path) -> Contents:
-    """What a folder holds to publish. Raises ConfigError for anything else."""
+    """The kind of the folder that is published. Raises ConfigError for any other folder."""
     if (folder / CONFIG).is_file() and (folder / TENSORS).is_file():
         return "adapter"
     if is_model(folder):
@@ -51,7 +51,7 @@ def contents_of(folder: Path) -> Contents:
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether a model's name can be one of the hub, and not a folder of this machine."""
+    """True if a model's name can be one of the hub, and not a folder of this machine."""
     shaped = re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name)
     return bool(shaped) and not name.startswith("local/") and not Path(name).exists()
 

@@ -1,4 +1,4 @@
-"""How to load what was published, as text for a card."""
+"""The section of a model card that shows how to load the model."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def _upload(folder: Path, repository: str, *, public: bool) -> Published:
 
 
 def _is_of_the_network(error: BaseException | None) -> bool:
-    """Whether the hub was not reached. Its client changes the HTTP library with versions."""
+    """True if the hub was not reached. Its client changes the HTTP library with versions."""
     if error is None:
         return False
     libraries = ("httpx", "httpcore", "requests", "urllib3")

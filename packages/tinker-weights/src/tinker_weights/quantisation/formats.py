@@ -1,4 +1,4 @@
-"""Which tensors a quantised checkpoint stands for, by the method that its config.json names.
+"""The tensors of a quantised checkpoint, by the method that its config.json names.
 
     fp8, fbgemm_fp8       float8 with a scale for each tensor, row or block (DeepSeek, Qwen, Llama)
     compressed-tensors    the same, int8 with a scale, or 4-bit and 8-bit integers packed in int32
@@ -57,7 +57,7 @@ def plain_tensors(
 
 
 def quantisation_config(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What a config.json says about quantisation; None for plain weights."""
+    """The quantisation section of a config.json; None for plain weights."""
     for owner in (config, config.get("text_config") or {}):
         for key in ("quantization_config", "compression_config"):
             if owner.get(key):

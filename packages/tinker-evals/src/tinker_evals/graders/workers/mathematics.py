@@ -18,7 +18,7 @@ TOLERANCE = 1e-9
 
 
 def equal(answer: str, target: str) -> bool:
-    """Whether two expressions are equal. Numbers are compared first, relative to their size."""
+    """True if two expressions are equal. Numbers are compared first, relative to their size."""
     ours, theirs = (parse(f"${text}$", parsing_timeout=None) for text in (answer, target))
     if not ours or not theirs:
         return False
@@ -31,7 +31,7 @@ def equal(answer: str, target: str) -> bool:
 
 
 def differ(a: Any, b: Any) -> bool:
-    """Whether numbers disagree: two values, members of two sets, or two terms at some points."""
+    """True if numbers disagree: two values, members of two sets, or two terms at some points."""
     a, b = (x.rhs if isinstance(x, sympy.Equality) else x for x in (a, b))
     if isinstance(a, sympy.FiniteSet) and isinstance(b, sympy.FiniteSet):
         pairs = len(a) == len(b)
