@@ -1,5 +1,6 @@
-"""Adapters that vLLM and SGLang load, by architecture and module. Read from the source of vLLM 0.33 and
-SGLang 0.5.23; `tests/export/vllm.json` has what was read.
+"""Adapters that vLLM and SGLang load, by architecture and module.
+
+Read from the source of vLLM 0.33 and SGLang 0.5.23; `tests/export/vllm.json` has the excerpts.
 """
 
 from __future__ import annotations
