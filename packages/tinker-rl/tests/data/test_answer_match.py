@@ -1,5 +1,6 @@
 """Answers are compared with their references."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from tinker_rl.data.answer_match import contains, exact, find_check, number
         (number, "0.5", "1/2", True),
         (number, "1e5", "100000", True),
         (number, "10{,}000", "10000", True),
+        (number, "pages 12-15", "15", True),
         (number, "4", "none", False),
         (contains, "the cat sat", "cat", True),
         (contains, "the dog sat", "cat", False),
@@ -40,7 +42,22 @@ def test_an_answer_is_right_or_wrong(check: Any, answer: str, reference: str, ri
 
 def test_a_check_is_found_by_name_or_where_it_lies() -> None:
     assert find_check("number") is number
-    assert find_check("tinker_rl.data.answer_match:exact") is exact
+    elsewhere = find_check("tinker_rl.data.answer_match:exact")
+    assert elsewhere(" 4", "4")
+    assert not elsewhere("5", "4")
     for unknown in ("nothing", "tinker_rl:nothing", "no_such_module:x"):
         with pytest.raises(ConfigError, match="unknown check"):
             find_check(unknown)
+
+
+def test_a_check_that_runs_away_is_killed_and_its_answer_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "powers.py").write_text(
+        "def check(answer, reference):\n    return eval(answer) == int(reference)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    check = find_check("powers:check", seconds=0.5)
+    assert not check("2**10**10", "4")  # holds the interpreter's lock
+    assert "counted as wrong: '2**10**10'" in caplog.text
+    assert check("2**2", "4")

@@ -189,3 +189,16 @@ def test_a_reward_that_is_not_finite_is_a_failed_episode(
         assert group.rewards.tolist() == [0.5]
         (failure,) = group.failures
         assert f"{broken.__qualname__}.{where} gave the reward {reward}" in failure.problem
+
+
+def test_a_final_reward_that_is_no_number_is_a_failed_episode(
+    worlds: Any, scripted: Callable[..., Any]
+) -> None:
+    class Nothing(worlds.Counting):
+        async def stopped(self, reason: StopReason) -> Any:
+            return None, {}
+
+    builder = worlds.Group(lambda i, n: Nothing(), size=1)
+    sampler = scripted(worlds.answer)
+    group = worlds.run_alone(builder, sampler, on_failed_episode="drop", max_turns=1)
+    assert "stopped() gave the reward None" in group.failures[0].problem

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 import tinker
-from attrs import define
+from attrs import define, evolve
 
 from tinker_core import DataError, EngineError
 from tinker_rl import (
+    Action,
     EngineTokenCompleter,
     Env,
     EnvironmentFailure,
     RolloutConfig,
+    StepResult,
     run_groups,
 )
 from tinker_rl.trajectory import TrajectoryGroup
@@ -192,8 +194,9 @@ def test_a_missing_group_reward_is_an_error(worlds: Any, scripted: Callable[...,
         worlds.run_alone(Miscounts(lambda i, n: worlds.Counting()), scripted(worlds.answer))
 
 
-def test_a_group_reward_that_is_not_finite_fails_the_group(
-    worlds: Any, scripted: Callable[..., Any]
+@pytest.mark.parametrize("reward", [float("inf"), float("nan"), None, "ten", 10**400])
+def test_a_group_reward_that_is_not_finite_is_a_failed_episode(
+    worlds: Any, scripted: Callable[..., Any], reward: Any
 ) -> None:
     """The attempts are compared by a judge that divides by zero."""
 
@@ -201,11 +204,42 @@ def test_a_group_reward_that_is_not_finite_fails_the_group(
         async def compute_group_rewards(
             self, trajectories_G: Any, envs_G: Any
         ) -> list[tuple[float, Metrics]]:
-            return [(1.0, {}), (float("inf"), {})]
+            return [(1.0, {}), (reward, {})]
 
     builder = BadJudge(lambda i, n: worlds.Counting())
-    with pytest.raises(EnvironmentFailure, match="gave episode 1 the reward inf"):
+    where = r"episode 1, Counting: BadJudge.compute_group_rewards\(\) gave the reward"
+    with pytest.raises(EnvironmentFailure, match=where):
         worlds.run_alone(builder, scripted(worlds.answer))
+    retry = {"on_failed_episode": "retry", "max_retries": 2}
+    for policy, attempts in ({"on_failed_episode": "drop"}, 1), (retry, 3):
+        builder.made = 0
+        group = worlds.run_alone(builder, scripted(worlds.answer), **policy)
+        assert group.rewards.tolist() == [3.0]  # 2 turns and the judge's 1
+        (failure,) = group.failures
+        assert (failure.attempts, builder.made) == (attempts, attempts)
+
+
+def test_rewards_whose_sum_is_not_finite_are_a_failed_episode(
+    worlds: Any, scripted: Callable[..., Any]
+) -> None:
+    """2 earns the greatest float in each of two turns, or in one turn and from its judge."""
+
+    class Greedy(worlds.Counting):
+        async def step(self, action: Action) -> StepResult:
+            return evolve(await super().step(action), reward=1.7e308)
+
+    class Generous(worlds.Group):
+        async def compute_group_rewards(
+            self, trajectories_G: Any, envs_G: Any
+        ) -> list[tuple[float, Metrics]]:
+            return [(1.7e308, {})] * len(trajectories_G)
+
+    for kind, turns in (worlds.Group, 2), (Generous, 1):
+        builder = kind(lambda i, n, t=turns: (Greedy if i else worlds.Counting)(turns=t))
+        group = worlds.run_alone(builder, scripted(worlds.answer), on_failed_episode="drop")
+        (failure,) = group.failures
+        assert "the reward inf" in failure.problem
+        assert "Greedy" in failure.problem
 
 
 def test_retries_of_a_group_and_of_its_episodes_count_together(

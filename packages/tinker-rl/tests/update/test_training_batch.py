@@ -7,7 +7,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tinker_rl import Advantage, AllEpisodesFailedError, EpisodeFailure, training_batch
+from tinker_rl import (
+    Advantage,
+    AllEpisodesFailedError,
+    EpisodeFailure,
+    TrajectoryGroup,
+    training_batch,
+)
 from tinker_rl.update.training_batch import split_evenly
 
 
@@ -54,8 +60,32 @@ def test_a_batch_without_a_token_says_why(group: Callable[..., Any]) -> None:
 
 
 def test_rewards_that_differ_by_rounding_alone_are_equal(group: Callable[..., Any]) -> None:
-    batch = training_batch([group(0.1 + 0.2, 0.3), group(0.0, 1e-6)], Advantage())
-    assert batch.constant == {0}
+    for kind in ("centred", "scaled", "leave_one_out", "gae"):
+        groups = [group(0.1 + 0.2, 0.3), group(0.0, 1e-6), group(1e9 * (0.1 + 0.2), 3e8)]
+        batch = training_batch(groups, Advantage(kind=kind))
+        assert batch.constant == {0, 2}
+        assert {s.group for s in batch.sequences if s.advantages.any()} == {1}
+
+
+def test_rounding_is_relative_to_the_rewards_that_are_summed(turn: Any, trajectory: Any) -> None:
+    turns = [turn([1], [2], reward) for reward in (1.0, -0.9, -0.1)]  # the sum is -2.8e-17
+    group = TrajectoryGroup(
+        trajectories=(trajectory(*turns), trajectory(turn([1], [2]))),
+        group_rewards=[0.0, 0.0],
+        group_metrics=({}, {}),
+    )
+    assert training_batch([group], Advantage()).constant == {0}
+
+
+def test_with_gae_equal_totals_at_other_turns_are_a_difference(turn: Any, trajectory: Any) -> None:
+    early, late = [
+        trajectory(turn([1], [2], first), turn([1, 2], [3], 1 - first)) for first in (1.0, 0.0)
+    ]
+    group = TrajectoryGroup(
+        trajectories=(early, late), group_rewards=[0.0, 0.0], group_metrics=({}, {})
+    )
+    assert training_batch([group], Advantage(kind="gae")).constant == frozenset()
+    assert training_batch([group], Advantage()).constant == {0}
 
 
 def test_substeps_divide_what_there_is(group: Callable[..., Any]) -> None:

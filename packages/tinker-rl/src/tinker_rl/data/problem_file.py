@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,9 @@ class ProblemFile:
     """Field of the reference answer."""
     check: str = "number"
     """`exact`, `number`, `contains`, or a function `module:function` of the answer and the
-    reference."""
+    reference, which runs in processes of its own."""
+    check_seconds: float = field(default=5.0, validator=[validators.gt(0.0), validators.lt(inf)])
+    """Limit of one call of a function `module:function`. An answer that exceeds it is wrong."""
     system: str | None = None
     """System prompt of each question."""
     group_size: int = field(default=8, validator=validators.ge(1))
@@ -44,7 +47,7 @@ class ProblemFile:
 
     def build(self, *, renderer: Renderer, seed: int) -> RLData:
         """The rows in an order drawn by the seed. Raises DataError with file, row and field."""
-        check = find_check(self.check)
+        check = find_check(self.check, seconds=self.check_seconds)
         rows = open_rows(self.path, partial(self._problem, check))
         if self.test_rows >= len(rows):
             raise DataError(

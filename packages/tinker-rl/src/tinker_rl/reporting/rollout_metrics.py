@@ -28,7 +28,7 @@ import numpy as np
 
 from tinker_rl.stop_reason import stop_name
 from tinker_rl.trajectory import ALL, Trajectory, TrajectoryGroup
-from tinker_rl.update.advantages import are_equal
+from tinker_rl.update.advantages import is_constant
 from tinker_train import Metrics
 
 _GOOD = 0.5
@@ -62,7 +62,7 @@ def _of_groups(groups: Sequence[TrajectoryGroup]) -> dict[str, float]:
     episodes = [episode for group in groups for episode in group.trajectories]
     rewards = np.concatenate([group.rewards for group in groups])
     turns = [turn for episode in episodes for turn in episode.transitions]
-    constant = [group for group in groups if are_equal(group.rewards)]
+    constant = [group for group in groups if is_constant(group)]
     good = sum(1 for group in constant if group.rewards[0] >= _GOOD)
     stops = [stop_name(episode.stop) for episode in episodes]
     return {

@@ -35,13 +35,15 @@ async def run_episode(
         end = TimeOut(config.episode_seconds)  # the turns so far are kept
     if not isinstance(end, StepResult):
         end = await episode.stopped_by(end)
-    return Trajectory(
+    trajectory = Trajectory(
         transitions=tuple(episode.turns),
         stop=end.stop,
         final_reward=end.reward,
         metrics=end.metrics,
         environment_seconds=episode.blocked.seconds,
     )
+    finite_reward(trajectory.reward, f"{episode.name}: the sum over all turns")
+    return trajectory
 
 
 @define
@@ -56,18 +58,19 @@ class _Episode:
     blocked: Stopwatch = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.blocked = Stopwatch(self._name)
+        self.blocked = Stopwatch(self.name)
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
+        """The name of the environment's class."""
         return user_class(self.env).__qualname__
 
     async def take_turns(self) -> StepResult | StopReason:
         """The environment's end, its reward being in `turns`, or the limit that was reached."""
-        doing = f"{self._name}.initial_observation()"
+        doing = f"{self.name}.initial_observation()"
         first = await call_environment(doing, self.env.initial_observation, stopwatch=self.blocked)
         if isinstance(first, StepResult):
-            return _finite(first, doing)
+            return _checked(first, doing)
         prompt, ends = first
         window = self.config.context_window
         while True:
@@ -97,7 +100,7 @@ class _Episode:
 
     async def stopped_by(self, limit: StopReason) -> StepResult:
         """The final reward from `env.stopped()`. It gets one more `episode_seconds`."""
-        doing = f"{self._name}.stopped()"
+        doing = f"{self.name}.stopped()"
         try:
             async with asyncio.timeout(self.config.episode_seconds) as time:
                 reward, metrics = await call_environment(doing, self.env.stopped, limit)
@@ -107,16 +110,26 @@ class _Episode:
             raise EnvironmentFailure(
                 f"{doing} took over {self.config.episode_seconds} s"
             ) from error
-        end = StepResult(reward=reward, episode_done=True, stop=limit, metrics=metrics)
-        return _finite(end, doing)
+        reward = finite_reward(reward, doing)
+        return StepResult(reward=reward, episode_done=True, stop=limit, metrics=metrics)
 
     async def _step(self, action: Action) -> StepResult:
-        doing = f"{self._name}.step() of turn {len(self.turns)}"
+        doing = f"{self.name}.step() of turn {len(self.turns)}"
         result = await call_environment(doing, self.env.step, action, stopwatch=self.blocked)
-        return _finite(result, doing)
+        return _checked(result, doing)
 
 
-def _finite(result: StepResult, doing: str) -> StepResult:
-    if not math.isfinite(result.reward):
-        raise EnvironmentFailure(f"{doing} gave the reward {result.reward}, which is not finite")
+def finite_reward(reward: float, doing: str) -> float:
+    """The reward as a float. Raises EnvironmentFailure, which names the call `doing`."""
+    try:
+        value = float(reward)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise EnvironmentFailure(f"{doing} gave the reward {reward!r:.80}: {error}") from error
+    if not math.isfinite(value):
+        raise EnvironmentFailure(f"{doing} gave the reward {value}, which is not finite")
+    return value
+
+
+def _checked(result: StepResult, doing: str) -> StepResult:
+    finite_reward(result.reward, doing)
     return result

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from attrs import define, field, frozen
 
 from tinker_core import DataError
 from tinker_rl.completers import ManyTokenCompleter, TokenCompleter
-from tinker_rl.envs.env import Env, EnvGroupBuilder
+from tinker_rl.envs.env import Env, EnvGroupBuilder, user_class
 from tinker_rl.errors import EnvironmentFailure
-from tinker_rl.rollout.episode import run_episode
+from tinker_rl.rollout.episode import finite_reward, run_episode
 from tinker_rl.rollout.rollout_config import RolloutConfig
 from tinker_rl.rollout.seed import Place, seed_at
 from tinker_rl.rollout.shared_first_turn import SharedFirstTurn
@@ -69,6 +68,15 @@ class _Episode:
     retries: int
 
 
+@frozen
+class _Rewarded:
+    """An episode with its group reward."""
+
+    trajectory: Trajectory
+    reward: float
+    metrics: Metrics
+
+
 @define
 class _GroupAttempt:
     policy: TokenCompleter
@@ -86,17 +94,15 @@ class _GroupAttempt:
         try:
             self.made += await call_environment("make_envs()", builder.make_envs)
             episodes = await self._run_episodes()
-            kept = [e for e in episodes if isinstance(e.outcome, Trajectory)]
-            trajectories_G = [e.outcome for e in kept if isinstance(e.outcome, Trajectory)]
-            rewards_G = await self._group_rewards(trajectories_G, [e.env for e in kept])
+            rewarded = await self._group_rewards(episodes)
         finally:
             await call_environment("cleanup()", builder.cleanup, self.made)
         return TrajectoryGroup(
-            trajectories=tuple(trajectories_G),
-            group_rewards=[reward for reward, _ in rewards_G],
-            group_metrics=tuple(metrics for _, metrics in rewards_G),
+            trajectories=tuple(r.trajectory for r in rewarded if isinstance(r, _Rewarded)),
+            group_rewards=[r.reward for r in rewarded if isinstance(r, _Rewarded)],
+            group_metrics=tuple(r.metrics for r in rewarded if isinstance(r, _Rewarded)),
             tags=tuple(builder.logging_tags()),
-            failures=tuple(e.outcome for e in episodes if isinstance(e.outcome, EpisodeFailure)),
+            failures=tuple(r for r in rewarded if isinstance(r, EpisodeFailure)),
             retries=self.number + sum(e.retries for e in episodes),
         )
 
@@ -139,20 +145,40 @@ class _GroupAttempt:
             env, policy, retries = remade, self.policy, retries + 1
 
     async def _group_rewards(
-        self, trajectories_G: Sequence[Trajectory], envs_G: Sequence[Env]
-    ) -> Sequence[tuple[float, Metrics]]:
+        self, episodes: Sequence[_Episode]
+    ) -> list[_Rewarded | EpisodeFailure]:
+        """Each episode with its group reward, or its failure."""
         doing = "compute_group_rewards()"
+        played = [(e.outcome, e.env) for e in episodes if isinstance(e.outcome, Trajectory)]
+        trajectories_G, envs_G = [t for t, _ in played], [env for _, env in played]
         rewards_G = await call_environment(
             doing, self.builder.compute_group_rewards, trajectories_G, envs_G
         )
-        if len(rewards_G) != len(trajectories_G):
+        if len(rewards_G) != len(played):
             raise DataError(
                 f"{self.builder!r:.80}: {doing} gave {len(rewards_G)} rewards for "
-                f"{len(trajectories_G)} trajectories"
+                f"{len(played)} trajectories"
             )
-        for g, (reward, _) in enumerate(rewards_G):
-            if not math.isfinite(reward):
-                raise EnvironmentFailure(
-                    f"{doing} gave episode {g} the reward {reward}, which is not finite"
-                )
-        return rewards_G
+        given = iter(rewards_G)
+        return [
+            e.outcome
+            if isinstance(e.outcome, EpisodeFailure)
+            else self._rewarded(g, e, *next(given))
+            for g, e in enumerate(episodes)
+        ]
+
+    def _rewarded(
+        self, g: int, episode: _Episode, reward: float, metrics: Metrics
+    ) -> _Rewarded | EpisodeFailure:
+        """A reward that is not finite fails the group's attempt, or the episode in the last one."""
+        assert isinstance(episode.outcome, Trajectory)
+        builder, env = type(self.builder).__name__, user_class(episode.env).__qualname__
+        doing = f"episode {g}, {env}: {builder}.compute_group_rewards()"
+        try:
+            reward = finite_reward(reward, doing)
+            finite_reward(episode.outcome.reward + reward, f"{doing} with the episode's own")
+        except EnvironmentFailure as error:
+            if self.config.on_failed_episode == "fail" or self.number + 1 < self.config.attempts:
+                raise
+            return EpisodeFailure(problem=str(error), attempts=self.number + 1)
+        return _Rewarded(episode.outcome, reward, metrics)

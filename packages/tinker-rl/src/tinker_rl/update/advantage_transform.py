@@ -25,10 +25,13 @@ async def logprobs_under(client: tinker.SamplingClient, sequence: TrainingSequen
     with engine_errors(f"compute_logprobs of {len(sequence.tokens)} tokens"):
         found = await client.compute_logprobs(model_input(sequence))
     logprobs_T = np.array([np.nan if value is None else value for value in found])
-    if len(logprobs_T) != len(sequence.tokens) or np.isnan(logprobs_T[sequence.sampled]).any():
+    if (
+        len(logprobs_T) != len(sequence.tokens)
+        or not np.isfinite(logprobs_T[sequence.sampled]).all()
+    ):
         raise EngineError(
             f"compute_logprobs returned {len(found)} logprobs for {len(sequence.tokens)} tokens, "
-            "or none for a sampled token"
+            "or a sampled token has no finite one"
         )
     return logprobs_T[sequence.sampled]
 

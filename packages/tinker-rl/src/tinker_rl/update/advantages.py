@@ -19,7 +19,7 @@ mean discounted reward from turn k on, over the episodes that have a turn k. The
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -67,9 +67,11 @@ def are_equal(rewards_G: ArrayLike) -> bool:
 
 
 def centre_on_group(rewards_G: ArrayLike) -> Array:
-    """Reward minus the group's mean, shape (G,)."""
+    """Reward minus the group's mean, shape (G,). Zero for rewards that are equal up to rounding."""
     given_G: Array = np.asarray(rewards_G, dtype=np.float64)
-    return np.asarray(given_G - given_G.mean()) if given_G.size else given_G
+    if are_equal(given_G):
+        return np.zeros_like(given_G)
+    return np.asarray(given_G - given_G.mean())
 
 
 def scale_by_group(rewards_G: ArrayLike, *, ddof: int = 0, epsilon: float = 0.0) -> Array:
@@ -79,15 +81,18 @@ def scale_by_group(rewards_G: ArrayLike, *, ddof: int = 0, epsilon: float = 0.0)
     equal up to rounding.
     """
     centred_G = centre_on_group(rewards_G)
-    if are_equal(rewards_G):
-        return np.zeros_like(centred_G)
+    if not centred_G.any():
+        return centred_G
     return np.asarray(centred_G / (centred_G.std(ddof=ddof) + epsilon))
 
 
 def leave_one_out(rewards_G: ArrayLike) -> Array:
-    """Reward minus the mean of the others, shape (G,). Zero for a group of one."""
+    """Reward minus the mean of the others, shape (G,).
+
+    Zero for a group of one, and for rewards that are equal up to rounding.
+    """
     given_G: Array = np.asarray(rewards_G, dtype=np.float64)
-    if given_G.size < 2:
+    if are_equal(given_G):
         return np.zeros_like(given_G)
     return np.asarray(given_G - (given_G.sum() - given_G) / (given_G.size - 1))
 
@@ -116,9 +121,13 @@ def generalised_advantages(
 def turn_advantages(group: TrajectoryGroup, advantage: Advantage) -> list[Array]:
     """The advantages of a group: G arrays of shape (K_g,), one number for each turn."""
     turns_G = [len(trajectory.transitions) for trajectory in group.trajectories]
+    if advantage.kind == "gae":
+        noise = _ROUNDING * _largest_sum(group)
+        over_turns = _over_turns(_turn_rewards(group), advantage)
+        return [np.where(np.abs(a_K) <= noise, 0.0, a_K) for a_K in over_turns]
+    if is_constant(group):
+        return [np.zeros(turns) for turns in turns_G]
     match advantage.kind:
-        case "gae":
-            return _over_turns(_turn_rewards(group), advantage)
         case "centred":
             advantages_G = centre_on_group(group.rewards)
         case "scaled":
@@ -130,12 +139,29 @@ def turn_advantages(group: TrajectoryGroup, advantage: Advantage) -> list[Array]
     return [np.full(turns, a) for turns, a in zip(turns_G, advantages_G, strict=True)]
 
 
+def is_constant(group: TrajectoryGroup) -> bool:
+    """True if all episodes have the same total reward up to the rounding of their sums."""
+    return not group.trajectories or bool(np.ptp(group.rewards) <= _ROUNDING * _largest_sum(group))
+
+
+def _largest_sum(group: TrajectoryGroup) -> float:
+    """The greatest sum of absolute rewards of an episode: rounding is relative to it."""
+    return max((float(np.abs(rewards_K).sum()) for rewards_K in _all_rewards(group)), default=0.0)
+
+
+def _all_rewards(group: TrajectoryGroup) -> Iterator[Array]:
+    """The rewards of each episode: of its turns, of its end and of its group."""
+    for trajectory, extra in zip(group.trajectories, group.group_rewards, strict=True):
+        turns = [turn.reward for turn in trajectory.transitions]
+        yield np.array([*turns, trajectory.final_reward, extra])
+
+
 def _turn_rewards(group: TrajectoryGroup) -> list[Array]:
     """The reward of each turn. Rewards at the end of the episode are added to the last turn."""
     rewards_G = []
-    for trajectory, extra in zip(group.trajectories, group.group_rewards, strict=True):
-        rewards_K = np.array([turn.reward for turn in trajectory.transitions])
-        rewards_K[-1:] += trajectory.final_reward + extra
+    for all_K in _all_rewards(group):
+        rewards_K = all_K[:-2]
+        rewards_K[-1:] += all_K[-2:].sum()
         rewards_G.append(rewards_K)
     return rewards_G
 

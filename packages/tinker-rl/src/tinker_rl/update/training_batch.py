@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 
 from tinker_rl.errors import AllEpisodesFailedError
 from tinker_rl.trajectory import TrajectoryGroup
-from tinker_rl.update.advantages import Advantage, are_equal, turn_advantages
+from tinker_rl.update.advantages import Advantage, Array, turn_advantages
 from tinker_rl.update.training_sequence import TrainingSequence, training_sequences
 from tinker_train import split_list
 
@@ -19,8 +19,8 @@ class TrainingBatch:
 
     sequences: tuple[TrainingSequence, ...]
     constant: frozenset[int]
-    """Indices of the groups without a difference in reward. They have no gradient, unless an
-    advantage transform gives them one."""
+    """Indices of the groups whose advantages are all zero, because their rewards do not differ.
+    They have no gradient, unless an advantage transform gives them one."""
     empty_groups: int
     """Groups that lost every episode."""
 
@@ -38,8 +38,11 @@ def training_batch(
     `at_least` sequences are kept. Raises AllEpisodesFailedError where no token was sampled.
     """
     filled = [(p, group) for p, group in enumerate(groups_P) if group.trajectories]
-    constant = frozenset(p for p, group in filled if are_equal(group.rewards))
-    sequences = [s for p, group in filled for s in _group_sequences(p, group, advantage)]
+    advantages_P = {p: turn_advantages(group, advantage) for p, group in filled}
+    constant = frozenset(
+        p for p, advantages_G in advantages_P.items() if not any(a_K.any() for a_K in advantages_G)
+    )
+    sequences = [s for p, group in filled for s in _group_sequences(p, group, advantages_P[p])]
     if not sequences:
         failures = [failure.problem for group in groups_P for failure in group.failures]
         first = f"; the first of {len(failures)} failures: {failures[0]}" if failures else ""
@@ -86,9 +89,8 @@ def _by_difference(
 
 
 def _group_sequences(
-    p: int, group: TrajectoryGroup, advantage: Advantage
+    p: int, group: TrajectoryGroup, advantages_G: Sequence[Array]
 ) -> list[TrainingSequence]:
-    advantages_G = turn_advantages(group, advantage)
     return [
         evolve(sequence, group=p, episode=g, sampler_step=group.sampler_step)
         for g, (trajectory, advantages_K) in enumerate(
