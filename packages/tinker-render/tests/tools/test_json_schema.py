@@ -17,6 +17,7 @@ from tinker_render.tools.json_schema import allows_string, property_schema
         ({"allOf": [{"type": "string"}, {"minLength": 1}]}, True),
         ({"allOf": [{"type": "string"}, {"type": "integer"}]}, False),
         ({"type": "string", "anyOf": [{"type": "integer"}]}, False),
+        *(({"type": "STRING"}, True), ({"type": "str"}, True), ({"type": ["any", "null"]}, True)),
         *(({"enum": ["5", 6]}, True), ({"enum": [5, 6]}, False)),
         *(({"const": "5"}, True), ({"const": 5}, False), ({"const": None}, False)),
         ({"$ref": "#/$defs/text"}, True),
@@ -62,3 +63,33 @@ def test_the_schema_of_a_property_is_found_through_references_and_additional_pro
     assert property_schema(root, "b") == {}
     for other in (True, {}, {"properties": {"a": {}}}, {"additionalProperties": True}):
         assert property_schema(other, "b") is None
+
+
+TEXT, NUMBER = {"type": "string"}, {"type": "number"}
+
+
+@pytest.mark.parametrize(
+    ("root", "allowed"),
+    [
+        ({"anyOf": [{"properties": {"a": TEXT}}, {"properties": {"a": NUMBER}}]}, True),
+        ({"oneOf": [{"properties": {"a": NUMBER}}, {"properties": {"b": TEXT}}]}, False),
+        ({"allOf": [{"$ref": "#/$defs/x"}], "$defs": {"x": {"properties": {"a": TEXT}}}}, True),
+        ({"properties": {"a": NUMBER}, "anyOf": [{"required": ["a"]}]}, False),
+        ({"patternProperties": {"^a": TEXT}, "additionalProperties": NUMBER}, True),
+        ({"patternProperties": {"^b": TEXT}, "additionalProperties": NUMBER}, False),
+        ({"patternProperties": {"(": TEXT}}, True),
+        ({"allOf": [{"$ref": "#"}], "properties": {"a": NUMBER}}, False),
+        ({"properties": None, "anyOf": 5, "additionalProperties": True}, None),
+        ({"anyOf": [{}, True, False, None]}, None),
+    ],
+)
+def test_the_schema_of_a_property_is_found_in_every_branch(root, allowed):
+    schema = property_schema(root, "a")
+    assert (None if schema is None else allows_string(schema, root)) == allowed
+
+
+def test_the_schema_of_a_property_in_branches_without_end_may_be_anything():
+    root = {"properties": {"a": NUMBER}}
+    for _ in range(5000):
+        root = {"allOf": [root]}
+    assert property_schema(root, "a") is True

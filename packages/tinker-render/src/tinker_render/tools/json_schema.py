@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 Schema = Mapping[str, Any]
 
 _MOST_REFERENCES = 20  # one after the other; they may form a circle
+_OTHER_TYPES = ("number", "integer", "boolean", "null", "object", "array")
 
 
 def as_schema(value: object) -> Schema:
@@ -16,11 +18,41 @@ def as_schema(value: object) -> Schema:
 
 
 def property_schema(root: Schema | bool, key: str) -> Any:
-    """The schema of a parameter, None if the tool does not declare it."""
-    schema = as_schema(_resolved(root, root))
-    properties = as_schema(schema.get("properties"))
+    """The schema of a parameter, None if the tool does not declare it.
+
+    Several schemas in branches of a union become a union.
+    """
+    try:
+        found = list(_declared(root, root, key, set()))
+    except RecursionError:  # nested too deeply to tell
+        return True
+    return {"anyOf": found} if len(found) > 1 else next(iter(found), None)
+
+
+def _declared(reference: Any, root: Schema | bool, key: str, seen: set[int]) -> Iterator[Any]:
+    schema = as_schema(_resolved(reference, root))
+    if id(schema) in seen:
+        return
+    seen.add(id(schema))
+    properties, patterns = (
+        as_schema(schema.get(name)) for name in ("properties", "patternProperties")
+    )
+    given = [properties[key]] if key in properties else []
+    given += [inner for pattern, inner in patterns.items() if _matches(pattern, key)]
     others = schema.get("additionalProperties")
-    return properties.get(key, others if isinstance(others, Mapping) else None)
+    yield from given or ([others] if isinstance(others, Mapping) else [])
+    for name in ("allOf", "anyOf", "oneOf"):
+        branches = schema.get(name)
+        for branch in branches if isinstance(branches, list) else []:
+            yield from _declared(branch, root, key, seen)
+
+
+def _matches(pattern: str, key: str) -> bool:
+    """Whether the key may match the regular expression, of ECMA-262 and not of Python."""
+    try:
+        return re.search(pattern, key) is not None
+    except re.error:
+        return True
 
 
 def allows_string(schema: Any, root: Schema | bool) -> bool:
@@ -46,7 +78,7 @@ def _allows_string(schema: Schema, allowed: Callable[[Any], bool]) -> bool:
     kind, enum, every = (schema.get(key) for key in ("type", "enum", "allOf"))
     unions = [schema[key] for key in ("anyOf", "oneOf") if isinstance(schema.get(key), list)]
     return (
-        (kind is None or kind == "string" or (isinstance(kind, list) and "string" in kind))
+        any(name not in _OTHER_TYPES for name in (kind if isinstance(kind, list) else [kind]))
         and (not isinstance(enum, list) or any(isinstance(value, str) for value in enum))
         and ("const" not in schema or isinstance(schema["const"], str))
         and all(any(map(allowed, union)) for union in unions)
