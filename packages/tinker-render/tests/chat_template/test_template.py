@@ -135,7 +135,9 @@ def test_a_template_that_rewrites_text_is_refused(of, body, problem):
 def test_a_template_whose_answer_does_not_follow_its_prompt_is_refused(of):
     body = "{{ 'Well: ' + m['content'] + '<|im_end|>\\n' }}"
     prompt = template(body).replace("assistant\\n' }}{% endif %}", "model\\n' }}{% endif %}")
-    with pytest.raises(RenderError, match=r"messages\[4\] \(assistant\).*behind its prompt"):
+    with pytest.raises(
+        RenderError, match=r"messages\[2\] \(assistant\).*'assistant\\nWell:' beside"
+    ):
         of(prompt).build_supervised_example(MESSAGES, LAST)
 
 
@@ -296,6 +298,36 @@ def test_an_end_that_occurs_inside_of_one_message_is_refused(of):
     messages = [*MESSAGES[:-1], {**MESSAGES[-1], "name": "Bob"}]
     with pytest.raises(RenderError, match=r"messages\[4\].*inside of the turn too"):
         renderer.build_supervised_example(messages, LAST)
+
+
+ANSWER = "{{ m['content'] + '<|im_end|>\\n' }}"
+THOUGHT = "{{ m.reasoning_content + '</mm>' if m.reasoning_content else '' }}"
+CHANNEL = "{% if m.role == 'assistant' %}{{ '<|endoftext|>' }}{% endif %}"
+
+
+@pytest.mark.parametrize(
+    ("body", "beside"),
+    [
+        ("{{ 'all\\n' if m.role == 'assistant' else '' }}" + ANSWER, "all"),
+        (CHANNEL + "{{ 'final: ' if m.role == 'assistant' else '' }}" + ANSWER, "final:"),
+        (CHANNEL + ANSWER, "<|endoftext|>"),
+        ("{{ '</mm>' if m.role == 'assistant' else '' }}" + ANSWER, "</mm>"),
+        ("{{ m['content'] }}{{ ' Over.' if m.role == 'assistant' else '' }}<|im_end|>", "Over."),
+    ],
+)
+def test_a_turn_that_would_be_parsed_as_another_message_is_refused(of, body, beside):
+    renderer = of(template(body))
+    with pytest.raises(RenderError, match=rf"messages\[2\].*{re.escape(beside)}.*beside the parts"):
+        renderer.render(MESSAGES)
+    assert len(renderer.render(MESSAGES[:2]).tokens)
+
+
+def test_reasoning_in_an_unknown_notation_is_refused(of):
+    renderer = of(template(THOUGHT + ANSWER))
+    assert len(renderer.render(MESSAGES).tokens)
+    reasoned = [MESSAGES[1], {"role": "assistant", "content": "4", "reasoning_content": "hm"}]
+    with pytest.raises(RenderError, match=r"messages\[1\].*'</mm>' beside the parts"):
+        renderer.render(reasoned)
 
 
 def test_reasoning_that_the_prompt_opens_is_parsed(of):

@@ -74,11 +74,10 @@ class Template:
 
     def read(self, pieces: Sequence[Piece], tools: Sequence[ToolSpec]) -> Reply | Malformed:
         """Read reasoning without the newlines around it, text, and calls."""
-        thinks = {*THINK} <= {*self.control_tokens}
         readers = self._findings.read_calls
         notation = Notation(
-            think=THINK if thinks else None,
-            opened=thinks and self._findings.opens_reasoning,
+            think=THINK if self._thinks else None,
+            opened=self._thinks and self._findings.opens_reasoning,
             call=BOUNDS if readers else None,
             read_call=from_text(readers(tools)) if readers else None,
         )
@@ -87,6 +86,11 @@ class Template:
         if turn.thinking is None:
             return evolve(turn, text=text).outcome()
         return evolve(turn, thinking=turn.thinking.strip("\n"), text=text.lstrip("\n")).outcome()
+
+    @property
+    def _thinks(self) -> bool:
+        """Whether the vocabulary has control tokens around reasoning."""
+        return {*THINK} <= {*self.control_tokens}
 
     def stable_prefix(self, chat: Chat) -> int:
         """Zero: a template may rewrite any message when others follow."""
@@ -182,7 +186,8 @@ class Template:
     ) -> None:
         verify_complete(i, message, written)
         if message.role == "assistant":
-            verify_turn(i, message, written, behind, self.stop[0])
+            known = THINK if self._thinks else ()
+            verify_turn(i, message, written, behind, self.stop[0], known=known)
         if message.tool_calls and self._findings.read_calls is not None:
             verify_calls(i, message, written, texts, self._findings.read_calls(tools))
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from tinker_core import Message, ToolCall
 from tinker_core.strict_json import parse_json
 from tinker_render.chat_template.marks import MARK, TEXT, Texts, mark_of
 from tinker_render.chat_template.tool_calls import BOUNDS, ReadCall, strings_of
 from tinker_render.format.message_text import refuse
 from tinker_render.tools.arguments import write_json
+
+_CALL = re.compile("(?s:{}.*?{})".format(*map(re.escape, BOUNDS)))
 
 
 def verify_complete(i: int, message: Message, written: str) -> None:
@@ -19,10 +24,22 @@ def verify_complete(i: int, message: Message, written: str) -> None:
             raise refuse(i, message, f"the chat template drops {string!r:.80} of a tool call")
 
 
-def verify_turn(i: int, message: Message, turn: str, behind: str, stop: str) -> None:
-    """Raise RenderError if the token that ends a turn also occurs before or behind its end."""
+def verify_turn(
+    i: int, message: Message, turn: str, behind: str, stop: str, *, known: Sequence[str]
+) -> None:
+    """Raise RenderError for a turn that would be parsed as another message.
+
+    The token that ends it occurs once. Apart from the texts and calls of the message, it has no
+    text but white space and the `known` control tokens.
+    """
     if turn.count(stop) > 1 or stop in behind:
         raise refuse(i, message, f"the chat template writes {stop} inside of the turn too")
+    rest = MARK.sub("", _CALL.sub("", turn) if message.tool_calls else turn)
+    for token in (stop, *known):
+        rest = rest.replace(token, "")
+    if rest.strip():
+        beside = f"the chat template writes {rest.strip()!r:.80} beside the parts of the message"
+        raise refuse(i, message, f"{beside}: a reply with it is parsed as another message")
 
 
 def verify_calls(i: int, message: Message, turn: str, texts: Texts, read: ReadCall) -> None:
