@@ -89,7 +89,7 @@ class Template:
 
     @property
     def _thinks(self) -> bool:
-        """Whether the vocabulary has control tokens around reasoning."""
+        """True if the vocabulary has control tokens around reasoning."""
         return {*THINK} <= {*self.control_tokens}
 
     def stable_prefix(self, chat: Chat) -> int:

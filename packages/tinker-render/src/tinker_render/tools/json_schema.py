@@ -48,7 +48,7 @@ def _declared(reference: Any, root: Schema | bool, key: str, seen: set[int]) -> 
 
 
 def _matches(pattern: str, key: str) -> bool:
-    """Whether the key may match the regular expression, of ECMA-262 and not of Python."""
+    """True if the key may match the regular expression, of ECMA-262 and not of Python."""
     try:
         return re.search(pattern, key) is not None
     except re.error:
