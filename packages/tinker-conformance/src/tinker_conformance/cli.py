@@ -18,6 +18,7 @@ from pathlib import Path
 from tinker_conformance.check import Check
 from tinker_conformance.engine import LOCAL, EngineMissingError, serving
 from tinker_conformance.parity.plan import LOSS_NAMES, Plan
+from tinker_conformance.parser import CommandParser
 from tinker_conformance.run.report import Report, print_result, wide_console
 from tinker_conformance.run.suite import TIMEOUT_S, run_checks
 from tinker_conformance.target import TOLERANCES, Target
@@ -31,11 +32,10 @@ class UsageError(Exception):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="tinker-conformance",
         description="Check that a Tinker API server computes what the API promises.",
     )
-    parser.add_argument("--version", action="version", version=version("tinker-conformance"))
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="check a server")
     _add_server(run)
@@ -121,12 +121,20 @@ def _names(pattern: str, check: Check) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status."""
     sys.modules.setdefault("torch", None)  # type: ignore[arg-type]  # the SDK would load it for 3 s
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if "--version" in given:
+        print(f"tinker-conformance {version('tinker-conformance')}")
+        return 0
+    options = _parser().parse_args(given)
     commands = {"run": run, "list": list_checks, "parity": compare}
     try:
         return commands[options.command](options)
     except (UsageError, EngineMissingError) as error:
         print(f"tinker-conformance: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        place = "" if error.filename is None else f"{error.filename}: "
+        print(f"tinker-conformance: {place}{error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("tinker-conformance: interrupted", file=sys.stderr)

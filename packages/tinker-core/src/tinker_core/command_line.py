@@ -1,7 +1,8 @@
 """The frame of every command line: parse the arguments, run the command, set the exit status.
 
     0     the command succeeded, unless it returns a status of its own
-    2     an expected error (`PostTrainingError`, an invalid setting): one line on stderr
+    2     an expected error (`PostTrainingError`, an invalid setting, a file that cannot be read or
+          written): one line on stderr
     130   Ctrl-C
 
 Any other exception is a defect and keeps its traceback.
@@ -12,32 +13,40 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
+from tinker_core.command_arguments import Parse, parse_arguments
 from tinker_core.errors import PostTrainingError
 
+T = TypeVar("T")
 Command = Callable[[], object]
 """A parsed command. An integer that it returns is its exit status."""
 
 
 def run_command_line(
     distribution: str,
-    parse: Callable[[list[str]], Command],
+    parse: Parse[Command],
     arguments: Sequence[str] | None = None,
+    *,
+    context: Sequence[str] = (),
 ) -> None:
     """Parse `arguments` (default: `sys.argv`), run the command, and exit where its status is not 0.
 
     `distribution` is the name of the installed distribution and of the program: it begins each
-    error message, and `--version` prints its version.
+    error message, and `--version` prints its version. `context` names options that decide which
+    other options there are.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given == ["--version"]:
+    if "--version" in given:
         print(f"{distribution} {version(distribution)}")
         return
+    command = parse_or_exit(distribution, parse, given, context=context)
     try:
-        status = _parse(parse, given)()
+        status = command()
     except PostTrainingError as error:
         _fail(distribution, str(error))
+    except OSError as error:
+        _fail(distribution, _file_problem(error))
     except KeyboardInterrupt:
         print(f"{distribution}: interrupted", file=sys.stderr)
         sys.exit(130)
@@ -45,16 +54,26 @@ def run_command_line(
         sys.exit(status)
 
 
-def _parse(parse: Callable[[list[str]], Command], arguments: list[str]) -> Command:
-    """Parse the arguments; a value that a config class refuses becomes an expected error."""
+def parse_or_exit(
+    program: str, parse: Parse[T], arguments: Sequence[str], *, context: Sequence[str] = ()
+) -> T:
+    """Parse the arguments; a name or a value that is refused is one line and the status 2."""
     try:
-        return parse(arguments)
-    except PostTrainingError:
-        raise
-    except ValueError as error:  # attrs validators raise it, with the attribute as second argument
-        raise PostTrainingError(str(error.args[0]) if error.args else "invalid value") from error
+        return parse_arguments(parse, list(arguments), context)
+    except OSError as error:
+        _fail(program, _file_problem(error))
+    except (PostTrainingError, ValueError) as error:
+        is_ours = isinstance(error, PostTrainingError)  # attrs adds the attribute to its message
+        _fail(program, str(error) if is_ours or not error.args else str(error.args[0]))
 
 
-def _fail(distribution: str, message: str) -> NoReturn:
-    print(f"{distribution}: {' '.join(message.split())}", file=sys.stderr)
+def _file_problem(error: OSError) -> str:
+    """The file and the reason of the system: `runs/a/config.json: No space left on device`."""
+    reason = error.strerror or str(error) or type(error).__name__
+    return reason if error.filename is None else f"{error.filename}: {reason}"
+
+
+def _fail(program: str, message: str) -> NoReturn:
+    line = f"{program}: {' '.join(message.split())}"
+    print(line.encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
     sys.exit(2)

@@ -15,7 +15,7 @@ from tinker_dpo.data.builders import PreferenceFile
 from tinker_dpo.objectives import BuiltinObjective, Dpo
 from tinker_dpo.training import resume, train
 from tinker_train import Existing
-from tinker_train.commands import Resume
+from tinker_train.commands import Resume, run_training
 
 
 @frozen(kw_only=True)
@@ -53,11 +53,17 @@ def _parse(arguments: list[str]) -> Command:
         prog="tinker-dpo",
         description="Preference learning on the Tinker API.",
         args=arguments,
-        config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagConversionOff),
+        config=(
+            tyro.conf.OmitSubcommandPrefixes,
+            tyro.conf.CascadeSubcommandArgs,
+            tyro.conf.FlagConversionOff,
+        ),
     )
     if isinstance(command, Resume):
-        return partial(resume, command.run, changed_data=command.changed_data)
-    return partial(train, command.config, existing=command.existing)
+        work = partial(resume, command.run, changed_data=command.changed_data)
+        return partial(run_training, "tinker-dpo", work, command.run)
+    work = partial(train, command.config, existing=command.existing)
+    return partial(run_training, "tinker-dpo", work, command.config.run_dir)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from tinker_core import ConfigError
+from tinker_core.suggestion import known_names
 from tinker_render.lineup import find_family, get_recommended_renderer_name
 from tinker_render.renderer import Renderer
 from tinker_render.tokenizer.load import get_tokenizer
@@ -93,11 +93,7 @@ def get_renderer(
     for entry_point in entry_points(group=ENTRY_POINTS, name=name):
         factory: Factory = entry_point.load()
         return factory(tokenizer, image_processor)
-    close = difflib.get_close_matches(name, renderer_names(), n=3, cutoff=0.5)
-    hint = (
-        f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(renderer_names())}"
-    )
-    raise ConfigError(f"unknown renderer {name!r}; {hint}")
+    raise ConfigError(f"unknown renderer {name!r}; {known_names(name, renderer_names())}")
 
 
 def renderer_for(model: str, name: str | None = None) -> Renderer:

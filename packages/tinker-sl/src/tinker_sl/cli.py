@@ -19,7 +19,7 @@ from tinker_sl.dry_run import dry_run
 from tinker_sl.sampling import Sampling, sample_run
 from tinker_sl.training import resume, train
 from tinker_train import Existing, read_config_file
-from tinker_train.commands import Resume
+from tinker_train.commands import Resume, run_training, take_option
 
 
 @frozen(kw_only=True)
@@ -110,7 +110,7 @@ Commands = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The `tinker-sl` command."""
-    run_command_line("tinker-sl", _parse, arguments)
+    run_command_line("tinker-sl", _parse, arguments, context=("--config",))
 
 
 def _parse(arguments: list[str]) -> Command:
@@ -123,22 +123,24 @@ def _parse(arguments: list[str]) -> Command:
             "`tinker-sl train --config FILE ...` begins with the options in a TOML or JSON file."
         ),
     }
-    match arguments:
-        case [command, "--config", file, *rest] if command in _TRAIN:
-            config = _from_file(Path(file), _TRAIN[command])
-            kind, arguments = Train[type(config)], rest  # type: ignore[misc]
-            options = {"prog": f"tinker-sl {command}", "default": kind(config=config)}
-    parsed: Train[Any] | Resume | Sample = tyro.cli(
-        kind, args=arguments, config=(tyro.conf.OmitSubcommandPrefixes,), **options
-    )
+    file, rest = take_option(arguments[1:], "--config")
+    if file is not None and arguments[0] in _TRAIN:
+        config = _from_file(Path(file), _TRAIN[arguments[0]])
+        kind = Train[type(config)]  # type: ignore[misc]
+        options = {"prog": f"tinker-sl {arguments[0]}", "default": kind(config=config)}
+        arguments = rest
+    conf = (tyro.conf.OmitSubcommandPrefixes, tyro.conf.CascadeSubcommandArgs)
+    parsed: Train[Any] | Resume | Sample = tyro.cli(kind, args=arguments, config=conf, **options)
     match parsed:
         case Resume(run=run, changed_data=changed_data):
-            return partial(resume, run, changed_data=changed_data)
+            work = partial(resume, run, changed_data=changed_data)
+            return partial(run_training, "tinker-sl", work, run)
         case Sample():
             return partial(_sample, parsed)
         case Train(config=config, dry_run=True):
             return partial(dry_run, config)
-    return partial(train, parsed.config, existing=parsed.existing)
+    work = partial(train, parsed.config, existing=parsed.existing)
+    return partial(run_training, "tinker-sl", work, parsed.config.run_dir)
 
 
 def _from_file(file: Path, expected: type[Config]) -> Config:

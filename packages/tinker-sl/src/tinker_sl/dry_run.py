@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 import numpy as np
@@ -16,10 +15,11 @@ from tinker_sl.config import Config
 from tinker_sl.loop import run_length
 from tinker_sl.metrics import num_tokens
 from tinker_train import (
-    connect,
+    Engine,
     create_training_client,
     datum_weights,
     engine_errors,
+    run_on_engine,
     tokenizer_errors,
 )
 
@@ -98,11 +98,16 @@ def print_report(report: DataReport, renderer: Renderer, console: Console) -> No
 
 def estimate(config: Config, batch: Batch, steps: int | None, console: Console) -> None:
     """Print how long the steps take on a local engine, which is started for it."""
-    with connect() as engine:
-        if engine.kind != "local":
-            console.print(f"time         not measured: {engine.description}")
-            return
-        seconds = asyncio.run(time_per_step(engine.service, config, batch))
+
+    async def measure(engine: Engine) -> float | None:
+        if engine.kind == "local":
+            return await time_per_step(engine.service, config, batch)
+        console.print(f"time         not measured: {engine.description}")
+        return None
+
+    seconds = run_on_engine(measure, instead="`time_per_step`")
+    if seconds is None:
+        return
     whole = "" if steps is None else f", so about {steps * seconds / 60:.1f} minutes in all"
     console.print(f"time         {seconds:.2f} s a step on this machine{whole}")
 
@@ -110,7 +115,7 @@ def estimate(config: Config, batch: Batch, steps: int | None, console: Console) 
 def dry_run(config: Config, console: Console | None = None) -> None:
     """Print what the run would do. Nothing is written, and only a local engine is used."""
     out = console or Console(soft_wrap=True, highlight=False)
-    with tokenizer_errors():
+    with tokenizer_errors(config.model):
         renderer = renderer_for(config.model, config.renderer)
     data = config.data.build(renderer=renderer, seed=config.seed)
     batch = next(iter(data.train.batches()))

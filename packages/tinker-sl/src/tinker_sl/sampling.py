@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from attrs import field, frozen, validators
 
 from tinker_core import Message, Outcome
 from tinker_render import Renderer, renderer_for
-from tinker_train import connect, engine_errors, open_trained_model
+from tinker_train import engine_errors, open_trained_model, run_on_engine
 
 
 @frozen(kw_only=True)
@@ -81,5 +80,5 @@ def sample_run(
         outcome = await answer(client, spoken, messages, sampling or Sampling())
         return SampledReply(outcome=outcome, model=description)
 
-    with connect() as engine:
-        return asyncio.run(ask(engine.service))
+    instead = "`answer` with a sampling client"
+    return run_on_engine(lambda engine: ask(engine.service), instead=instead)

@@ -17,7 +17,7 @@ from tinker_train.config.cadence import (
 )
 from tinker_train.config.serialization import from_plain, read_config_file, to_plain
 from tinker_train.engine.connect import Engine, connect
-from tinker_train.engine.liveness import while_engine_lives
+from tinker_train.engine.liveness import run_on_engine, while_engine_lives
 from tinker_train.engine.training_client import Lora, create_training_client, load_training_client
 from tinker_train.evaluation.evaluator import (
     EvaluatorBuilder,
@@ -139,6 +139,7 @@ __all__ = [
     "read_run_config",
     "rewind",
     "run_evaluators",
+    "run_on_engine",
     "safezip",
     "scope",
     "split_list",

@@ -12,10 +12,11 @@ import tinker
 from attrs import evolve, frozen
 
 from tinker_core import EngineError, Fingerprint, TokenizerError
+from tinker_core.suggestion import did_you_mean
 from tinker_train.checkpoint.metadata import read_metadata, trained_renderer
 from tinker_train.checkpoint.record import CheckpointRecord, last_checkpoint
 from tinker_train.engine.connect import Engine, connect
-from tinker_train.engine.liveness import while_engine_lives
+from tinker_train.engine.liveness import refuse_running_loop, run_on_engine
 from tinker_train.engine.training_client import create_training_client, load_training_client
 from tinker_train.evaluation.evaluator import SamplingClientEvaluator
 from tinker_train.log.trace import tracing
@@ -59,18 +60,23 @@ class Algorithm(Generic[C, D]):
         renderer of that checkpoint unless the config names one. A run whose data changed is
         continued only with `changed_data`. Raises what is in `tinker_core.errors`.
         """
+        instead = "`with connect() as engine: await train_on(engine, config)`"
+        refuse_running_loop(instead)
         check_run_directory(config.run_dir, config, existing)
         data, evaluators = None, None
         if config.start_from is None:  # else the engine knows the renderer
             used = _with_renderer_of_run(config)
-            with tokenizer_errors():
+            with tokenizer_errors(used.model):
                 data = self.open_data(used, self.renderer(used))
             if not changed_data:
                 check_same_data(config.run_dir, _fingerprints(data))
             evaluators = self._evaluators(used)
-        with connect() as engine:
-            work = self.train_on(engine, config, data, evaluators, changed_data=changed_data)
-            return asyncio.run(while_engine_lives(engine, work))
+        return run_on_engine(
+            lambda engine: self.train_on(
+                engine, config, data, evaluators, changed_data=changed_data
+            ),
+            instead=instead,
+        )
 
     def resume(self, run_dir: Path, *, changed_data: bool = False) -> TrainResult:
         """Continue the run in a directory with its own config; the directory may have moved."""
@@ -117,19 +123,21 @@ def _fingerprints(data: Any) -> Sequence[Fingerprint]:
 
 
 @contextmanager
-def tokenizer_errors() -> Iterator[None]:
+def tokenizer_errors(model: str) -> Iterator[None]:
     """Add the names of the engine's models to a TokenizerError: that of the run may be misspelt."""
     try:
         yield
     except TokenizerError as error:
-        raise TokenizerError(f"{error}; {_models_of_engine()}") from error
+        raise TokenizerError(f"{_models_of_engine(model)}; {error}") from error
 
 
-def _models_of_engine() -> str:
+def _models_of_engine(model: str) -> str:
     try:
         with connect() as engine:
             names = asyncio.run(engine.models()) if engine.models is not None else ()
-            return f"{engine.description}, has {', '.join(names) or 'no models'}"
+            similar = did_you_mean(model, names)
+            known = f"{engine.description}, has {', '.join(names) or 'no models'}"
+            return f"unknown model {model!r}; {similar or known}"
     except EngineError as error:
         return str(error)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from importlib import import_module
 
 from tinker_core import ConfigError
+from tinker_core.suggestion import known_names
 from tinker_evals.tasks.bbh import bbh
 from tinker_evals.tasks.bfcl import bfcl
 from tinker_evals.tasks.code import humaneval, mbpp
@@ -36,9 +36,7 @@ def get_task(name: str) -> AnyTask:
         return TASKS[name]
     module, colon, attribute = name.partition(":")
     if not colon:
-        close = difflib.get_close_matches(name, TASKS, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(TASKS)}"
-        raise ConfigError(f"unknown task {name!r}; {hint}")
+        raise ConfigError(f"unknown task {name!r}; {known_names(name, TASKS)}")
     try:
         found = getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:

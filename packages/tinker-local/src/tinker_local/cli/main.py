@@ -12,18 +12,17 @@ from pathlib import Path
 
 from tinker_local import catalog
 from tinker_local.cli import machine
+from tinker_local.cli.parser import CommandParser
 from tinker_local.cli.terminal import log_to_stderr, write_line
 from tinker_local.errors import RequestError
 from tinker_local.loopback import ADDRESS
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="tinker-local",
         description="A Tinker API server with LoRA training and sampling, on this machine.",
     )
-    version = importlib.metadata.version("tinker-local")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version}")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_serve(commands.add_parser("serve", help="run the server until a signal stops it"))
     pull = commands.add_parser("pull", help="fetch a model and print its folder")
@@ -84,12 +83,20 @@ def _variable(name: str) -> str | None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit status."""
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if "--version" in given:
+        print(f"tinker-local {importlib.metadata.version('tinker-local')}")
+        return 0
+    options = _parser().parse_args(given)
     commands = {"serve": serve, "pull": pull, "models": models, "chat": chat, "doctor": doctor}
     try:
         commands[options.command](options)
     except RequestError as error:
         write_line(f"tinker-local: {error}", sys.stderr)
+        return 1
+    except OSError as error:
+        place = "" if error.filename is None else f"{error.filename}: "
+        write_line(f"tinker-local: {place}{error.strerror or error}", sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from attrs import frozen
+from attrs import field, frozen, validators
 
 from tinker_core import DataError, RenderError, ToolSpec, as_tools
 from tinker_core.command_line import Command, run_command_line
@@ -33,7 +33,7 @@ class Show:
     """Name of the renderer; `auto` is the recommended one for the model."""
     train_on_what: TrainOnWhat = DEFAULT_TRAIN_ON_WHAT
     """The messages to train on."""
-    limit: int = 3
+    limit: int = field(default=3, validator=validators.ge(1))
     """Number of rows to show."""
     html: Path | None = None
     """Write an HTML page to this file instead of printing."""
@@ -80,6 +80,7 @@ def show(command: Show) -> int:
         print(f"\n{'-' * 80}\n".join(map(to_terminal, shown)))
     else:
         command.html.write_text(to_html(shown), encoding="utf-8")
+        print(f"{command.html}: {len(shown)} rendered conversations")
     return 0
 
 

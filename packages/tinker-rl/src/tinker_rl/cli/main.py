@@ -20,7 +20,8 @@ from typing import Annotated, Any
 
 import attrs
 import tyro
-from attrs import evolve
+from attrs import NOTHING, evolve
+from tyro.conf import subcommand
 
 from tinker_core import ConfigError
 from tinker_core.command_line import Command, run_command_line
@@ -31,79 +32,69 @@ from tinker_rl.config import Config
 from tinker_rl.train import resume, train
 from tinker_rl.update.distillation import Distillation, TeacherConfig
 from tinker_train import Existing
-from tinker_train.commands import Resume
+from tinker_train.commands import Resume, run_training, take_option
+
+_PROBLEMS, _PROMPTS = "tinker_rl:ProblemFile", "tinker_rl:PromptFile"
+_ENV = "Builder of the environments; its fields are the options of --data."
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the `tinker-rl` command."""
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # for environments in the user's modules
-    run_command_line("tinker-rl", _parse, arguments)
+    run_command_line("tinker-rl", _parse, arguments, context=("--env",))
 
 
 def _parse(arguments: list[str]) -> Command:
+    """Parse; the builder that the arguments name decides which options `--data` has."""
+    env, _ = take_option(arguments, "--env")
     match arguments:
-        case ["train", *rest]:
-            return _parse_train(rest)
-        case ["distill", *rest]:
-            return _parse_distill(rest)
-        case ["resume", *rest]:
-            resumed = tyro.cli(Resume, prog="tinker-rl resume", args=rest)
-            return partial(resume, resumed.run, changed_data=resumed.changed_data)
-        case ["play", *rest]:
-            return _parse_play(rest)
-        case ["-h" | "--help"]:
-            return partial(print, __doc__)
-    raise ConfigError(
-        f"unknown command {' '.join(arguments[:1])!r}; the commands are train, distill, resume and "
-        "play (tinker-rl --help)"
+        case ["play", name, *_] if not name.startswith("-"):
+            env = name
+    commands: Any = (
+        Annotated[_train_command(find_builder(env or _PROBLEMS)), subcommand("train")]
+        | Annotated[_distill_command(find_builder(env or _PROMPTS)), subcommand("distill")]
+        | Annotated[Resume, subcommand("resume")]
+        | Annotated[_play_command(find_builder(env or _PROBLEMS)), subcommand("play")]
     )
-
-
-def _parse_train(arguments: list[str]) -> Command:
-    name, rest = _take_option(arguments, "--env")
-    if name is None:
-        raise ConfigError("--env module:Builder is missing: it names the environments to train in")
-    command = tyro.cli(
-        _train_command(find_builder(name)),
-        prog="tinker-rl train",
-        description=Config.__doc__,
-        args=rest,
+    parsed = tyro.cli(
+        commands,
+        prog="tinker-rl",
+        description="Reinforcement learning of language models on the Tinker API.",
+        args=arguments,
+        config=(tyro.conf.CascadeSubcommandArgs,),
     )
-    config = plain_config(command.config)
-    return partial(train, config, existing=command.existing)
+    match type(parsed).__name__:
+        case "Train":
+            return _training(plain_config(parsed.config), parsed.existing)
+        case "Distill":
+            distillation = Distillation(
+                teachers=(parsed.teacher,),
+                coefficient=parsed.coefficient,
+                discount=parsed.discount,
+            )
+            config = evolve(plain_config(parsed.config), distillation=distillation)
+            return _training(config, parsed.existing)
+        case "Resume":
+            work = partial(resume, parsed.run, changed_data=parsed.changed_data)
+            return partial(run_training, "tinker-rl", work, parsed.run)
+    return partial(_play, parsed)
 
 
-def _parse_distill(arguments: list[str]) -> Command:
-    name, rest = _take_option(arguments, "--env")
-    command = tyro.cli(
-        _distill_command(find_builder(name or "tinker_rl:PromptFile")),
-        prog="tinker-rl distill",
-        description="On-policy distillation: the student answers, and a teacher scores each token.",
-        args=rest,
-    )
-    distillation = Distillation(
-        teachers=(command.teacher,), coefficient=command.coefficient, discount=command.discount
-    )
-    config = evolve(plain_config(command.config), distillation=distillation)
-    return partial(train, config, existing=command.existing)
-
-
-def _parse_play(arguments: list[str]) -> Command:
-    if not arguments or arguments[0].startswith("-"):
-        raise ConfigError("the builder is missing: tinker-rl play module:Builder")
-    name, *rest = arguments
-    builder = find_builder(name)
-    if not hasattr(builder, "build"):
-        raise ConfigError(f"{name} asks models and has no build(renderer, seed) to play without")
-    return partial(_play, tyro.cli(_play_command(builder), prog="tinker-rl play", args=rest))
+def _training(config: Config, existing: Existing) -> Command:
+    work = partial(train, config, existing=existing)
+    return partial(run_training, "tinker-rl", work, config.run_dir)
 
 
 def _play(settings: Any) -> None:
+    if not hasattr(settings.data, "build"):
+        raise ConfigError(f"{settings.env} asks models and has no build(renderer, seed) to play")
     renderer = renderer_for(settings.model)
     data = settings.data.build(renderer=renderer, seed=settings.seed)
     groups = data.train.get_batch(0)
-    asyncio.run(play(groups[min(settings.group, len(groups) - 1)], renderer))
+    if not 0 <= settings.group < len(groups):
+        raise ConfigError(f"--group {settings.group}: expected 0 to {len(groups) - 1}")
+    asyncio.run(play(groups[settings.group], renderer))
 
 
 def find_builder(name: str) -> type:
@@ -123,13 +114,28 @@ def find_builder(name: str) -> type:
 
 
 def _train_command(builder: type) -> Any:
-    return _frozen("Train", _config_fields(builder), existing="refuse")
+    env = {"env": Annotated[str, tyro.conf.arg(metavar="module:Builder", help=_ENV)]}
+    return _frozen("Train", "Train a policy.", {**env, **_config_fields(builder)})
 
 
 def _distill_command(builder: type) -> Any:
+    env = {"env": Annotated[str, tyro.conf.arg(metavar="module:Builder", help=_ENV)]}
     teaching = {"teacher": TeacherConfig, "coefficient": float, "discount": float}
-    fields = {**_config_fields(builder), **teaching}
-    return _frozen("Distill", fields, existing="refuse", coefficient=1.0, discount=0.0)
+    defaults = {"env": _PROMPTS, "coefficient": 1.0, "discount": 0.0}
+    summary = "On-policy distillation: the student answers, and a teacher scores each token."
+    return _frozen("Distill", summary, {**env, **_config_fields(builder), **teaching}, **defaults)
+
+
+def _play_command(builder: type) -> Any:
+    fields = {
+        "env": tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="module:Builder")]],
+        "data": builder,
+        "model": str,
+        "seed": Annotated[int, tyro.conf.arg(help="Seed of the environments.")],
+        "group": int,
+    }
+    summary = "Play in the model's place."
+    return _frozen("Play", summary, fields, model="local/tiny", seed=0, group=0)
 
 
 def _config_fields(builder: type) -> dict[str, Any]:
@@ -138,24 +144,12 @@ def _config_fields(builder: type) -> dict[str, Any]:
     return {"config": of, "existing": Existing}
 
 
-def _play_command(builder: type) -> Any:
-    fields = {"data": builder, "model": str, "seed": int, "group": int}
-    return _frozen("Play", fields, model="local/tiny", seed=0, group=0)
-
-
-def _frozen(name: str, fields: dict[str, Any], **defaults: Any) -> Any:
+def _frozen(name: str, summary: str, fields: dict[str, Any], **defaults: Any) -> Any:
+    """A frozen, keyword-only attrs class; `summary` describes the command."""
     made = {
-        key: attrs.field(type=kind, default=defaults.get(key, attrs.NOTHING))
+        key: attrs.field(type=kind, default={"existing": "refuse", **defaults}.get(key, NOTHING))
         for key, kind in fields.items()
     }
-    return attrs.make_class(name, made, frozen=True, kw_only=True, slots=True)
-
-
-def _take_option(arguments: list[str], name: str) -> tuple[str | None, list[str]]:
-    """The value of an option, None if it is absent, and the other arguments."""
-    for i, argument in enumerate(arguments):
-        if argument.startswith(f"{name}="):
-            return argument.removeprefix(f"{name}="), [*arguments[:i], *arguments[i + 1 :]]
-        if argument == name and i + 1 < len(arguments):
-            return arguments[i + 1], [*arguments[:i], *arguments[i + 2 :]]
-    return None, arguments
+    found = attrs.make_class(name, made, frozen=True, kw_only=True, slots=True)
+    found.__doc__ = summary
+    return found

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import attrs
 import tyro
 
+from tinker_core.command_line import parse_or_exit
 from tinker_rl.config import Config
 
 
@@ -22,13 +25,17 @@ def command_line(
     """
     kind = config_class(type(default.data))
     settable: Any = Annotated[kind, tyro.conf.FlagConversionOff]
-    given: Config = tyro.cli(
+    parse = partial(
+        tyro.cli,
         settable,
         default=kind(**_fields(default)),
-        args=arguments,
         description=description,
+        config=(tyro.conf.CascadeSubcommandArgs,),
     )
-    return plain_config(given)
+    program = Path(sys.argv[0]).name
+    given = sys.argv[1:] if arguments is None else arguments
+    parsed: Config = parse_or_exit(program, lambda args: parse(args=args), given)
+    return plain_config(parsed)
 
 
 def new_run_dir(name: str) -> Path:

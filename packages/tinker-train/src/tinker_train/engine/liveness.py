@@ -1,17 +1,40 @@
-"""Ending a run whose local engine has died."""
+"""Work on a connected engine, which ends when a local engine dies."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
-from tinker_core import EngineError
+from tinker_core import ConfigError, EngineError
 from tinker_train.concurrency import task_group
-from tinker_train.engine.connect import Engine
+from tinker_train.engine.connect import Engine, connect
 
 T = TypeVar("T")
 _WATCH_S = 2.0
+
+
+def run_on_engine(work: Callable[[Engine], Coroutine[Any, Any, T]], *, instead: str) -> T:
+    """Connect, run the work in an event loop of its own, and return its result.
+
+    `instead` says what a caller with a running event loop uses. Raises ConfigError for such a
+    caller, and EngineError if there is no engine or if an engine that was started for the work
+    dies.
+    """
+    refuse_running_loop(instead)
+    with connect() as engine:
+        return asyncio.run(while_engine_lives(engine, work(engine)))
+
+
+def refuse_running_loop(instead: str) -> None:
+    """Raise ConfigError inside a running event loop, such as that of a notebook."""
+    with suppress(RuntimeError):
+        asyncio.get_running_loop()
+        raise ConfigError(
+            "an event loop is running already, as in a notebook or an async function; "
+            f"use {instead} there"
+        )
 
 
 async def while_engine_lives(engine: Engine, work: Coroutine[Any, Any, T]) -> T:

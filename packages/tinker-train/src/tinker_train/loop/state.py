@@ -217,6 +217,7 @@ class LoopState:
             state_path=None if checkpoint is None else checkpoint.state_path,
             sampler_path=None if checkpoint is None else checkpoint.sampler_path,
             end=self.end or "stopped",
+            stop_signal=self.run.stop.reason if self.end == "stopped" else None,
         )
 
     @property

@@ -26,3 +26,5 @@ class TrainResult:
     sampler_path: str | None
     """Weights to sample from; a `tinker://` path."""
     end: End
+    stop_signal: str | None = None
+    """Name of the signal that stopped the run: SIGINT or SIGTERM."""
