@@ -94,6 +94,19 @@ def test_ctrl_c_ends_with_130_and_without_a_traceback(capsys):
     assert capsys.readouterr().err == "tinker-core: interrupted\n"
 
 
+def test_a_file_that_cannot_be_used_is_one_line_with_the_reason_of_the_system(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run((tmp_path / "missing").read_text)
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert error == f"tinker-core: {tmp_path / 'missing'}: No such file or directory\n"
+
+
+def test_version_is_printed_after_a_command_too(capsys):
+    run_command_line("tinker-core", lambda _: pytest.fail, ["train", "--version"])
+    assert capsys.readouterr().out == f"tinker-core {version('tinker-core')}\n"
+
+
 def test_version_prints_the_version_of_the_distribution_and_runs_nothing(capsys):
     def parse(_):
         raise AssertionError("nothing is parsed")

@@ -151,7 +151,7 @@ def test_data_may_need_models_of_the_engine(
     other = tmp_path / "other"
     engine = Engine(service=service, kind="local", description="the double")
     monkeypatch.setattr(
-        sys.modules["tinker_train.training"], "connect", lambda: nullcontext(engine)
+        sys.modules["tinker_train.engine.liveness"], "connect", lambda: nullcontext(engine)
     )
     asked = WithModels(rows=config.data)
     config = evolve(config, data=asked, max_steps=1)
@@ -161,7 +161,7 @@ def test_data_may_need_models_of_the_engine(
         train(evolve(config, data=evolve(asked, opponent="tinker://no/such"), run_dir=other))
     assert not other.exists()
     with pytest.raises(SystemExit):
-        main(["play", f"{__name__}:WithModels"])
+        main(["play", f"{__name__}:WithModels", "--data.rows.path", "x"])
     assert "asks models" in capsys.readouterr().err
 
 

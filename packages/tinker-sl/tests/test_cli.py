@@ -2,14 +2,15 @@
 
 import json
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from attrs import evolve
 
+from tinker_core.testing import hostile_arguments
 from tinker_sl import read_config
-from tinker_sl.cli import main
-from tinker_train import Every, Never
+from tinker_sl.cli import _parse, main
+from tinker_train import Cosine, Every, Never
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +21,7 @@ def double_everywhere(monkeypatch, make_engine, renderer):
     def connect():
         yield make_engine()
 
-    for module in ("tinker_train.training", "tinker_sl.sampling", "tinker_sl.dry_run"):
+    for module in ("tinker_train.training", "tinker_train.engine.liveness"):
         monkeypatch.setattr(sys.modules[module], "connect", connect)
     for module in ("training", "sampling", "dry_run"):
         module = sys.modules[f"tinker_sl.{module}"]
@@ -78,11 +79,38 @@ def test_what_goes_wrong_is_one_line_and_status_2(arguments, capsys, change, sai
     assert len(error.splitlines()) == 1
 
 
-def test_a_value_out_of_range_is_told_apart_from_a_crash(arguments, capsys):
+def test_no_number_on_the_command_line_ends_in_a_traceback(arguments, tmp_path, capsys):
+    taken = []
+    for given in hostile_arguments(_parse, arguments):
+        with suppress(SystemExit, ValueError):
+            taken.append((given, _parse(given)))
+    assert ["--seed", "0"] in [given[-2:] for given, _ in taken]
+    assert not any(given[-1] in ("-1", "nan") for given, _ in taken)
+    for i, (given, _) in enumerate(taken):
+        with suppress(SystemExit):
+            main([*given, "--run-dir", str(tmp_path / str(i)), "--max-steps", "1"])
+
+
+@pytest.mark.parametrize("option", ["--lora.rank", "--max-steps", "--num-epochs", "--adam.eps"])
+def test_a_refused_value_is_one_line_that_names_its_option(arguments, option, capsys):
     with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--lora.rank", "0"])
+        main([*arguments, option, "0"])
     assert ended.value.code == 2
-    assert "rank" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert option.removeprefix("--").split(".")[-1].replace("-", "_") in error
+    assert len(error.splitlines()) == 1
+
+
+def test_options_of_an_optional_part_select_it_in_any_position(arguments, tmp_path):
+    main([*arguments, "cosine", "--warmup-steps", "1"])
+    assert read_config(tmp_path / "run").schedule == Cosine(warmup_steps=1)
+
+
+def test_a_config_file_is_named_in_any_position(arguments, tmp_path):
+    main(arguments)
+    file = str(tmp_path / "run" / "config.json")
+    main(["train", "--run-dir", str(tmp_path / "again"), "--max-steps", "1", "--config", file])
+    assert read_config(tmp_path / "again").max_steps == 1
 
 
 def test_a_file_holds_options_and_the_command_line_changes_them(tmp_path, chats):

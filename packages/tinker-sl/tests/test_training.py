@@ -44,7 +44,7 @@ def double_everywhere(monkeypatch, make_engine, renderer):
         connected.append(1)
         yield make_engine()
 
-    for module in ("tinker_train.training", "tinker_sl.sampling"):
+    for module in ("tinker_train.training", "tinker_train.engine.liveness"):
         monkeypatch.setattr(f"{module}.connect", connect)
     for module in ("training", "sampling"):
         monkeypatch.setattr(f"tinker_sl.{module}.renderer_for", lambda model, name=None: renderer)
@@ -91,6 +91,14 @@ def test_data_that_cannot_be_used_leaves_nothing_behind(
         train(config)
     assert not config.run_dir.exists()
     assert double_everywhere == []
+
+
+def test_inside_a_running_event_loop_train_says_what_to_call_instead(make_config):
+    async def cell_of_a_notebook():
+        train(make_config())
+
+    with pytest.raises(ConfigError, match=r"use `with connect\(\) as engine: await train_on"):
+        asyncio.run(cell_of_a_notebook())
 
 
 def test_a_run_can_be_resumed_by_its_folder_alone(make_config):
@@ -244,5 +252,6 @@ def test_a_model_whose_tokenizer_nobody_has_is_an_error_that_names_the_engine_s_
 
     monkeypatch.setattr("tinker_sl.training.renderer_for", renderer_for)
     monkeypatch.setattr("tinker_train.training.connect", connect)
-    with pytest.raises(ConfigError, match=r"'double' in a folder; .* has local/tiny, acme/large"):
+    named = r"unknown model 'double'; .* has local/tiny, acme/large; .*'double' in a folder"
+    with pytest.raises(ConfigError, match=named):
         train(make_config())

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from tinker_core import EngineError
-from tinker_train import Engine, while_engine_lives
+from tinker_core import ConfigError, EngineError
+from tinker_train import Engine, run_on_engine, while_engine_lives
 
 
 @pytest.fixture
@@ -26,3 +26,13 @@ def test_an_engine_that_dies_takes_the_waiting_with_it(make_engine):
 def test_work_that_is_done_comes_back_from_an_engine_that_lives(make_engine, lives):
     work = asyncio.sleep(0, result="done")
     assert asyncio.run(while_engine_lives(make_engine(lives=lives), work)) == "done"
+
+
+def test_a_running_event_loop_is_refused_before_an_engine_is_started(monkeypatch):
+    monkeypatch.setattr("tinker_train.engine.liveness.connect", pytest.fail)
+
+    async def caller():
+        run_on_engine(lambda engine: asyncio.sleep(0), instead="`await sample()`")
+
+    with pytest.raises(ConfigError, match="use `await sample"):
+        asyncio.run(caller())

@@ -8,6 +8,7 @@ Checkpoints are files in a folder: a process that is killed and started again fi
 
 from tinker_core.testing.clients import BigramSamplingClient, BigramTrainingClient
 from tinker_core.testing.futures import ReadyFuture, refused
+from tinker_core.testing.hostile_arguments import hostile_arguments
 from tinker_core.testing.losses import loss_and_slope
 from tinker_core.testing.model import BigramModel
 from tinker_core.testing.service import BigramRestClient, BigramService
@@ -19,6 +20,7 @@ __all__ = [
     "BigramService",
     "BigramTrainingClient",
     "ReadyFuture",
+    "hostile_arguments",
     "loss_and_slope",
     "refused",
 ]
