@@ -14,8 +14,8 @@ get_lora_param_count get_lr is_due last_checkpoint last_values load_training_cli
 logtree loop_state lr_multiplier model_size open_run open_trained_model read_checkpoints
 read_config_file read_description read_metadata read_metrics read_run_config rewind run_evaluators
 run_on_engine safezip scope split_list start_training_client stop_on_signals submit_checkpoint
-submit_step task_group timed to_plain tokenizer_errors tracing trained_renderer training_run weighted_nll
-while_engine_lives write_perfetto write_report
+submit_step task_group timed to_plain tokenizer_errors tracing trained_renderer training_run
+weighted_nll while_engine_lives write_perfetto write_report
 """
 
 

@@ -10,6 +10,7 @@ Any other exception is a defect and keeps its traceback.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -46,7 +47,7 @@ def run_command_line(
     except PostTrainingError as error:
         _fail(distribution, str(error))
     except OSError as error:
-        _fail(distribution, _file_problem(error))
+        _fail_for_file(distribution, error)
     except KeyboardInterrupt:
         print(f"{distribution}: interrupted", file=sys.stderr)
         sys.exit(130)
@@ -61,16 +62,19 @@ def parse_or_exit(
     try:
         return parse_arguments(parse, list(arguments), context)
     except OSError as error:
-        _fail(program, _file_problem(error))
+        _fail_for_file(program, error)
     except (PostTrainingError, ValueError) as error:
         is_ours = isinstance(error, PostTrainingError)  # attrs adds the attribute to its message
         _fail(program, str(error) if is_ours or not error.args else str(error.args[0]))
 
 
-def _file_problem(error: OSError) -> str:
-    """The file and the reason of the system: `runs/a/config.json: No space left on device`."""
+def _fail_for_file(program: str, error: OSError) -> NoReturn:
+    """Name the file and the reason of the system; a reader that has gone is told nothing."""
+    if isinstance(error, BrokenPipeError):  # such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
+        sys.exit(1)
     reason = error.strerror or str(error) or type(error).__name__
-    return reason if error.filename is None else f"{error.filename}: {reason}"
+    _fail(program, reason if error.filename is None else f"{error.filename}: {reason}")
 
 
 def _fail(program: str, message: str) -> NoReturn:
