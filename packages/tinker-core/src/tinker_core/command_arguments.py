@@ -35,7 +35,7 @@ class UsageError(ConfigError):
 
 
 def parse_arguments(parse: Parse[T], given: list[str], context: Sequence[str] = ()) -> T:
-    """What the arguments stand for. Raises ConfigError for a name that is not known.
+    """The value that the arguments stand for. Raises ConfigError for a name that is not known.
 
     `context` names options that decide which other options there are.
     """
