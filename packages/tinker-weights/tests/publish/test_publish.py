@@ -75,6 +75,16 @@ def parts_of(card: str):
     return yaml.safe_load(matter), text
 
 
+def test_a_card_prefers_what_the_checkpoint_was_trained_with_to_the_config(tmp_path):
+    run = write_run(tmp_path / "run", renderer=None)
+    metadata = {"renderer": "llama3", "lora_rank": "7", "lora_layers": "attn"}
+    records = run / "checkpoints.jsonl"
+    records.write_text(json.dumps(json.loads(records.read_text()) | {"metadata": metadata}) + "\n")
+    text = tinker_weights.card(run, tmp_path / "README.md").read_text()
+    assert "| renderer | llama3 |" in text
+    assert "| LoRA | rank 7 on attn |" in text
+
+
 def test_a_card_says_where_the_model_comes_from_and_what_it_scores(tmp_path):
     run, evals = write_run(tmp_path / "my-run"), write_evals(tmp_path / "evals")
     file = tinker_weights.card(run, tmp_path / "README.md", evals=evals)
@@ -86,7 +96,7 @@ def test_a_card_says_where_the_model_comes_from_and_what_it_scores(tmp_path):
     assert "sft" in matter["tags"]
     for expected in (
         "# my-run", "supervised fine-tuning for 5 optimizer steps", "the run is complete",
-        "| LoRA | rank 16 on attn, mlp |", "| data | chats.jsonl |", "| learning rate | 0.0002 |",
+        "| LoRA | rank 16 on mlp, attn |", "| data | chats.jsonl |", "| learning rate | 0.0002 |",
         "| schedule | Cosine |", "| renderer | chatml |", "| train/nll | 2 | 0.4 |",
         "| sums | strict | 0.500 | 0.310 to 0.690 | 20 |", "| sums | lenient | 1.000 |  | 1 |",
         "| git revision | abc |", f"AutoModelForCausalLM.from_pretrained('{BASE}'",

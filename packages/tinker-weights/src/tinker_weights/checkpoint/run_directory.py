@@ -25,6 +25,8 @@ class RunCheckpoint:
     """Weights and optimizer."""
     sampler_path: str | None = None
     """Weights to sample from."""
+    metadata: Mapping[str, str] = field(factory=dict, repr=False)
+    """Renderer, LoRA, data and versions of its training."""
     final: bool = False
     time: float | None = None
     """The time of its submission, in seconds since 1970."""
@@ -113,6 +115,7 @@ def _checkpoint(row: Mapping[str, Any], file: Path, number: int) -> RunCheckpoin
             step=int(row["progress"]["step"]),
             state_path=row.get("state_path"),
             sampler_path=row.get("sampler_path"),
+            metadata=dict(row.get("metadata") or {}),
             final=bool(row.get("final")),
             time=row.get("time"),
         )

@@ -139,14 +139,15 @@ def _summary(run: RunDirectory, checkpoint: RunCheckpoint, contents: Contents) -
 
 
 def _settings(run: RunDirectory, checkpoint: RunCheckpoint) -> Iterator[tuple[str, object]]:
-    config = without_places(dict(run.config))
+    config, known = without_places(dict(run.config)), checkpoint.metadata
     lora, adam = config.get("lora") or {}, config.get("adam") or {}
-    trained = ", ".join(kind for kind in ("attn", "mlp", "unembed") if lora.get(f"train_{kind}"))
+    layers = ", ".join(kind for kind in ("mlp", "attn", "unembed") if lora.get(f"train_{kind}"))
+    rank, layers = known.get("lora_rank", lora.get("rank")), known.get("lora_layers", layers)
     candidates: Mapping[str, object] = {
         "base model": run.base_model,
-        "renderer": config.get("renderer"),
+        "renderer": known.get("renderer", config.get("renderer")),
         "started from": config.get("start_from"),
-        "LoRA": f"rank {lora['rank']} on {trained}" if lora.get("rank") else None,
+        "LoRA": f"rank {rank} on {layers}" if rank else None,
         "data": _data(config.get("data")),
         "learning rate": adam.get("learning_rate"),
         "schedule": _class_name(config.get("schedule")),
