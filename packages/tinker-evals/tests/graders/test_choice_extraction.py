@@ -44,7 +44,28 @@ CHOSEN = {
         *("The correct answer is:\n\nC. Rome\n\nI hope this helps!", "Answer - C", "Answer: C?"),
         *(r"\boxed{A} is wrong, so \boxed{C}", r"$\boxed{\text{Rome}}$", "Its capital is Rome."),
     ],
-    "D": ["I would choose D.", "I'd go with D", "Select option D", "The best option is D: Berlin"],
+    "D": [
+        *(
+            "Option B? No. Option D!",
+            "Answer: A\nWait, no. Answer: D",
+            "The answer is A. No wait, it's D.",
+        ),
+        *("I don't think it's C, so D.", "Rather than A, the answer is D.", "<b>D</b>", "1. D"),
+        *(
+            "I'll go for D.",
+            "I'd say D.",
+            "My choice: D",
+            "Probably D.",
+            "D, I think.",
+            "correct: D",
+        ),
+        *("D seems right.", "D looks correct.", "La risposta \u00e8 D.", "A resposta \u00e9 D."),
+        *("\u041e\u0442\u0432\u0435\u0442: D", "\ub2f5: D", "Odpowied\u017a: D"),
+        "I would choose D.",
+        "I'd go with D",
+        "Select option D",
+        "The best option is D: Berlin",
+    ],
 }
 NONE = [
     *("It is definitely not option B.", "The answer is not B.", "It is not London.", "A is wrong."),
@@ -53,6 +74,10 @@ NONE = [
     *("Answer: A or B", "Answer: A, B", "Answer: A/B", "Answer: A and C", "(A) or (B)", "A or B?"),
     *("The answer is either A or C.", "The answer could be B or C.", "It is Rome or Paris."),
     *("Both A and C are possible.", "Is the answer C?", "The answer is A. Option A is wrong."),
+    *("I would not choose D.", "I wouldn't pick D.", "Never choose A.", "I reject option A."),
+    *("I don't think it's C", "I don't believe the answer is B.", "I doubt that it's B."),
+    *("It is not clear that the answer is B.", "It would be wrong to choose A.", "Answer: (A) (B)"),
+    *("I don't think C is correct.", "I would rule out option B.", "The answer cannot be B."),
     *("Answer: E", "Answer: None", "I cannot tell.", "None of these", "Can't say", "", "?"),
     *("A good question!", "A capital is a city.", "I don't know", "I'm sorry, I can't help."),
 ]

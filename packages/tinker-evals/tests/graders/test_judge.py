@@ -30,7 +30,7 @@ def test_a_score_is_brought_to_zero_to_one(said: str, score: float, scripted: Ma
     assert grade.comment == said
 
 
-@pytest.mark.parametrize("said", ["", "I like it.", "Score: 11", "Score: 0", "The score: 7"])
+@pytest.mark.parametrize("said", ["", "I like it.", "Score: 11", "Score: 0", "It scores 7."])
 def test_a_judge_that_gives_no_score_has_failed(said: str, scripted: Make) -> None:
     with pytest.raises(GradingError, match="q: the judge gave no score"):
         asyncio.run(RubricGrader(judge=scripted(said)).grade("It is.", ITEM))
@@ -54,6 +54,10 @@ def test_a_judge_that_gives_no_score_has_failed(said: str, scripted: Make) -> No
         ("Score: 2\nScore: 8", 8),
         ("Score: 8, because it is short", 8),
         ("Score: -3", -3),
+        ("Score: [[8]]", 8),
+        ("Rating: 8", 8),
+        ("The final score is **8**.", 8),
+        ("The score is not 8", None),
         ("Score: 7-8", None),
         ("Score: 7 or 8", None),
         ("Score: 7 to 8", None),
@@ -63,7 +67,7 @@ def test_a_judge_that_gives_no_score_has_failed(said: str, scripted: Make) -> No
         ("Score: 1.2.3", None),
         ("Score: high", None),
         ("Score (1-10)", None),
-        ("My score is 8", None),
+        ("My score is 8", 8),
         ("", None),
     ],
 )
@@ -83,6 +87,9 @@ def test_the_last_score_is_read_as_it_was_given(said: str, score: float | None) 
         ("Verdict: First reply", 1.0),
         ("## Verdict\nsecond", 0.0),
         ("Verdict: first\nNo.\nVerdict: second", 0.0),
+        ("Verdict: [[second]]", 0.0),
+        ("My verdict is: a tie", None),
+        ("My final verdict is second.", 0.0),
         ("Verdict: first or second", None),
         ("Verdict: not the first", None),
         ("Verdict: neither", None),

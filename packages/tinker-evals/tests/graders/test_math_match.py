@@ -53,6 +53,9 @@ SAME = [
     (r"4\ \mathrm{cm}^2", "4"),
     (r"90^\circ", "90"),
     ("2\u03c0", r"2\pi"),
+    (r"\emptyset", r"\varnothing"),
+    ("\u2205", r"\emptyset"),
+    (r"1, 3, 5, \dots", r"1,3,5,\ldots"),
 ]
 OTHER = [
     # values that math-verify rounds to the same six decimals
@@ -77,6 +80,10 @@ OTHER = [
     ("2^{1000000000}", "2^{1000000001}"),
     ("10^{10^{10}}", "10^{10^{11}}"),
     ("7", "2^{1000000000}"),
+    # the case of variables
+    (r"2\pi r", r"2\pi R"),
+    ("R^2", "r^2"),
+    ("a+A", "2a"),
     # subscripts, sequences, ratios
     ("1011_2", "1011_3"),
     ("4210", "4210_5"),

@@ -16,15 +16,19 @@ _MATH = re.compile(
 )
 
 ANNOUNCEMENT = (
-    r"(?:\b(?:answer|result|ans\.?|antwort|respuesta(?:\s+correcta)?|risposta)|r[ée]ponse"
-    r"|答案|正解|答え|정답)(?:\s+(?:to|for|of|here|should|must|would|could|might|may)\b[^.:\n]{0,40}?)?"
+    r"(?:\b(?:answer|result|ans\.?|antwort|respuesta(?:\s+correcta)?|r(?:isp|esp)osta|ответ)"
+    r"|r[ée]ponse|odpowied[zź]|答案|正解|答え|정답|답)(?:\s+(?:to|for|of|here|should|must|would|could|might|may)\b[^.:\n]{0,40}?)?"
 )
 """Words that announce an answer, in some languages."""
 LINK = (
-    r"[\"'*_\s]*(?:\b(?:is(?=n['\u2019]t)|(?:is|was|be|est|ist|es|lautet)\b)|[=:]|[是为為は은])"
+    r"[\"'*_\s]*(?:\b(?:is(?=n['\u2019]t)|(?:is|was|be|est|ist|es|è|é|jest|lautet)\b)|[=:]|[是为為は은])"
     r"[\"'*_\s:]*"
 )
 """Text between an announcement and its answer."""
+CORRECTION = re.compile(
+    r"\b(?:(?:actually|wait|hmm|correction)\b[,.:!]|recalculate|mistake)", re.IGNORECASE
+)
+"""Text that takes back the answer before them."""
 _STATED = re.compile(rf"{ANNOUNCEMENT}{LINK}(?=(\S[^\n]{{0,999}}))", re.IGNORECASE)
 _TAGGED = re.compile(r"<answer>\s*([^<\n]+?)\s*</answer>", re.IGNORECASE)
 

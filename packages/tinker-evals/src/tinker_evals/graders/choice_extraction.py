@@ -11,13 +11,21 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from tinker_evals.graders.answer_extraction import ANNOUNCEMENT, LINK, first_answer, last_boxed
+from tinker_evals.graders.answer_extraction import (
+    ANNOUNCEMENT,
+    CORRECTION,
+    LINK,
+    first_answer,
+    last_boxed,
+)
 
 Letters = frozenset[str]
 """The letters that a phrase names: one is a choice, several are none."""
 
 _FULL_WIDTH = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
-_MARKUP = re.compile(r"\*+|`+|\\(?:text|textbf|mathbf|mathrm|boxed)\s*\{|[{}$]|\\[()\[\]]")
+_MARKUP = re.compile(
+    r"<(?:b|strong|i|em|u|p|span|code)>|\*+|`+|\\(?:text|textbf|mathbf|mathrm|boxed)\s*\{|[{}$]|\\[()\[\]]"
+)
 _WORD = r"[A-Za-z0-9\u00c0-\u024f]"
 _NOT_A_WORD = rf"(?!{_WORD}|['\u2019])"
 _LEAD = (
@@ -26,30 +34,49 @@ _LEAD = (
 _REASON = (
     r"\W*(?:$|\n|[^\x00-\u024f]|(?:because|since|as|and|or|which|with|for|not)\b)|[)\].,:;!?/]"
 )
-_OR = r"[)\].\"\s]*(?:,|/|&|\bor\b|\band\b|\boder\b|\bou\b|或|和)[\s(]*(?:option\s+)?"
+_OR = r"(?:[)\].\"\s]*(?:,|/|&|\bor\b|\band\b|\boder\b|\bou\b|或|和)[\s(]*(?:option\s+)?|\)\s*\()"
 _REJECTED = re.compile(
     r"\W*(?:(?:it|this|definitely|certainly|clearly|probably|is)\s+)*"
     r"(?:(?:not|neither|never|nicht|pas)\b|n['\u2019]t\b|不)",
     re.IGNORECASE,
 )
-_NEGATION = re.compile(r"\b(?:not|neither|never|nor|nicht|pas)\b|n['\u2019]t\b|不", re.IGNORECASE)
+_NEGATION = re.compile(
+    r"\b(?:not|cannot|neither|never|nor|nicht|pas|doubt|reject|discard|(?:eliminat|exclud)\w+"
+    r"|rul\w+ out)\b|n['\u2019]t\b|不",
+    re.IGNORECASE,
+)
+_DENIED = re.compile(
+    r"(?:\b(?:not|cannot|never|doubt|deny|unlikely|unsure|uncertain|wrong|reject)\b|n['\u2019]t\b)"
+    r"(?:\s+(?:think|believe|say|claim|mean|agree|clear|sure|certain|convinced|true|correct|to|that"
+    r"|if|whether|why|how|the|a|an|be|just|simply)\b)*\s*$",
+    re.IGNORECASE,
+)
+"""What denies the statement that follows it: `I do not think that the answer is B`."""
 _INSTEAD = re.compile(
     r"\b(?:but|rather|instead|it is|it['\u2019]s)\s+([^\n]{0,200})", re.IGNORECASE
 )
 
 _STATEMENT = re.compile(
-    rf"(?:{ANNOUNCEMENT}|\b(?:correct|right|best)\s+(?:option|choice|one)|####)"
+    rf"(?:{ANNOUNCEMENT}|\b(?:correct|right|best|my)\s+(?:option|choice|one|pick|guess)"
+    r"|\bcorrect(?=\s*:)|####)"
     rf"(?:{LINK}|\s*(?<=####)|\s+[-\u2013]\s+|\s+(?=\(?[A-Z]\)?\.?\s*$))(?=([^\n]{{0,200}}))"
-    r"|(?:\b(?:choose|chose|pick|select|go with|opt for)\s+|[选選](?:择|擇)?\s*)(?=([^\n]{0,200}))"
+    r"|(?:\b(?:choose|chose|pick|select|go with|go for|opt for|I['\u2019]d say|I would say)\s+"
+    r"|[选選](?:择|擇)?\s*)(?=([^\n]{0,200}))"
     r"|\b(?:so|thus|therefore|hence)\b[,:]?\s+((?:option\s+)?\(?[A-Z]\)?\W*)$",
     re.IGNORECASE | re.MULTILINE,
 )
 _VERDICT = re.compile(
-    r"(?<![A-Za-z])([A-Z])\)?(?:[.):]\s+(?:(?!\b[A-Z]\b)[^.\n]){0,60}?)?\s*\b(?:is|was)\s+(?:[a-z]+ly\s+)?"
+    r"(?<![A-Za-z])([A-Z])\)?(?:[.):]\s+(?:(?!\b[A-Z]\b)[^.\n]){0,60}?)?\s*\b(?:is|was|seems|looks"
+    r"|appears|must be|has to be)\s+(?:[a-z]+ly\s+|to be\s+)?"
     r"(?:(wrong|incorrect|false|not)|(?:the\s+)?(?:only\s+)?(?:correct|right|best|true|answer))\b"
 )
 _GUESS = re.compile(
     r"\b(?:it|this|that)\s*(?:['\u2019]s|is|must be|should be|has to be)\s+(?=([^\n]{0,200}))",
+    re.IGNORECASE,
+)
+_HEDGE = r"(?:\b(?:probably|maybe|perhaps|definitely|likely|i (?:think|guess|believe))\b[\W_]*)?"
+_ONE_LETTER = re.compile(
+    rf"(?:\d\.)?[\W_]*{_HEDGE}(?:(?:option|choice|answer)[\W_]+)?([A-Za-z])[\W_]*{_HEDGE}",
     re.IGNORECASE,
 )
 _MENTION = re.compile(r"\(([A-Z])\)|(?i:option|choice)\s+([A-Z])(?![A-Za-z0-9'\u2019])")
@@ -62,7 +89,8 @@ def stated_letter(text: str, count: int) -> str | None:
         rf"^[^\w\n]{{0,20}}(?:the\s)?(?:final\s)?answer\s?:"
         rf"\W{{0,4}}({letter})\b(?!['\u2019])[^\w\n]*$"
     )
-    found = re.findall(pattern, first_answer(text), re.IGNORECASE | re.MULTILINE)
+    text = _last_word(first_answer(text))
+    found = re.findall(pattern, text, re.IGNORECASE | re.MULTILINE)
     return found[-1].upper() if found else None
 
 
@@ -70,6 +98,15 @@ def chosen_letter(text: str, choices: Sequence[str]) -> str | None:
     """The choice that a reply settles on: boxed, stated, alone on its line, or by its text."""
     known = _Choices.of(choices)
     text = first_answer(text.translate(_FULL_WIDTH))
+    return _settled(_last_word(text), known) or _settled(text, known)
+
+
+def _last_word(text: str) -> str:
+    """The text after the last words that take back what was said before."""
+    return CORRECTION.split(text)[-1]
+
+
+def _settled(text: str, known: _Choices) -> str | None:
     boxed = known.named(_plain(last_boxed(text) or ""))
     text = known.without_list(_plain(re.sub("<answer>", "answer: ", text)))
     for letters in (
@@ -163,7 +200,8 @@ def _affirmed(phrase: re.Pattern[str], text: str) -> re.Match[str] | None:
         joined = re.search(r"\bor\s+$", before) or re.match(
             r"\W+(?:or\b|is (?:wrong|not)\b)", after
         )
-        if not joined and not _NEGATION.search(clause):
+        asked = re.match(r"\W*\?", after)
+        if not joined and not asked and not _NEGATION.search(clause):
             return found
     return None
 
@@ -176,16 +214,21 @@ def _stated(text: str, known: _Choices) -> Letters:
             letters = known.named(next((part for part in found.groups() if part is not None), ""))
         else:
             letters = Letters(found[1]) & known.phrases.keys()
-        if found.re is _VERDICT and found[2] is not None:
+        if _denied(text, found) or (found.re is _VERDICT and found[2] is not None):
             rejected |= letters
         elif letters:
             named, rejected = letters, Letters()
     return named - rejected
 
 
+def _denied(text: str, statement: re.Match[str]) -> bool:
+    """Whether the words before a statement deny it."""
+    return _DENIED.search(text[max(0, statement.start() - 60) : statement.start()]) is not None
+
+
 def _alone(text: str, known: _Choices) -> Letters:
     """A reply that is a letter, or one whose first or last line begins with a letter as a label."""
-    whole = re.fullmatch(r"[\W_]*(?:(?:option|choice|answer)[\W_]+)?([A-Za-z])[\W_]*", text, re.I)
+    whole = _ONE_LETTER.fullmatch(text)
     if whole is not None:
         return Letters(whole[1].upper()) & known.phrases.keys()
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -200,7 +243,7 @@ def _alone(text: str, known: _Choices) -> Letters:
 
 def _guessed(text: str, known: _Choices) -> Letters:
     """The last "it is ..." that names a choice."""
-    guesses = [known.named(found[1]) for found in _GUESS.finditer(text)]
+    guesses = [known.named(f[1]) for f in _GUESS.finditer(text) if not _denied(text, f)]
     return next((letters for letters in reversed(guesses) if letters), Letters())
 
 

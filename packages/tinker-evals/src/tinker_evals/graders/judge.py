@@ -13,10 +13,10 @@ from tinker_evals.errors import GradingError
 from tinker_evals.graders.grade import Grade
 from tinker_evals.model.model import Model
 
-_FINAL = r"^[ \t*_#>-]{0,20}(?:(?:final|overall|total)\s+)?"
-_MARKS = r"[\s*_:=]{0,20}"
+_FINAL = r"^[ \t*_#>-]{0,20}(?:(?:the|my|final|overall|total)\s+){0,2}"
+_MARKS = r"(?:\s+is\b)?[\s*_:=\[(]{0,20}"
 _SCORE = re.compile(
-    rf"{_FINAL}score\s*(?:\([^)\n]*\))?{_MARKS}([-\u2212]?\d+(?:\.\d+)?)"
+    rf"{_FINAL}(?:score|rating)\s*(?:\([^)\n]*\))?{_MARKS}([-\u2212]?\d+(?:\.\d+)?)"
     r"(?:\s*(?:/|out of)\s*(\d+))?(?![\d.,/]*\d|\s*(?:[-\u2013\u2212]|or\b|to\b)\s*\d)",
     re.IGNORECASE | re.MULTILINE,
 )

@@ -15,7 +15,14 @@ _MAX_LENGTH = 1_000
 _WORKER = Path(__file__).with_name("workers") / "mathematics.py"
 
 _SYMBOLS = str.maketrans(
-    {"\u2212": "-", "\u03c0": r"\pi ", "\u221e": r"\infty ", "\u00d7": r"\times ", "$": ""}
+    {
+        "\u2212": "-",
+        "\u2205": r"\emptyset ",
+        "\u03c0": r"\pi ",
+        "\u221e": r"\infty ",
+        "\u00d7": r"\times ",
+        "$": "",
+    }
     | {"\u2264": r"\le ", "\u2265": r"\ge ", "\u222a": r"\cup ", "\u00b7": r"\cdot "}
 )
 _WORD = r"\\(?:text|textbf|textit|mathrm|mathbf|mbox)\s*"
@@ -24,9 +31,11 @@ _JOIN = re.compile(rf"{_WORD}\{{\s*(?:and|or|,)\s*\}}|\s(?:and|or)\s")
 _UNIT = re.compile(rf"(?<=[\d)}}])\s*(?:\\ )?{_WORD}\{{[^{{}}]*\}}(?:\s*\^\s*\{{?\d\}}?)?\s*$")
 _REPEATING = re.compile(r"(\d*)\.(\d*)\\overline\s*\{?(\d+)\}?")
 _VARIABLE = re.compile(r"(?<![A-Za-z\\])([A-Za-z])\s*=")
+_NAME = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
 _EQUALS = re.compile(r"(?<![<>!:\\])=")
+_DOTS = r"\\[lcd]?dots|\.\.\.|\u2026"
 _SPELLED = re.compile(
-    r"\\[lcd]?dots|\.\.\.|\u2026"  # a sequence of which the middle is left out
+    rf"{_DOTS}"  # a sequence of which the middle is left out
     r"|[\d)}\]]_"  # the base of a number, which math-verify ignores
     r"|\d\s*:\s*\d"  # a ratio or a time, which math-verify takes for a quotient
     rf"|\d.*{_WORD}\{{[^{{}}]*[a-z].*\d"  # numbers with words between them
@@ -93,6 +102,7 @@ def _value_sides(answer: str, target: str) -> tuple[str, str]:
 def _spelling(latex: str) -> str:
     """Without what does not change the meaning: spaces, commands for words, case of words."""
     text = _LAYOUT.sub("", re.sub(rf"{_WORD}\{{([^{{}}]*)\}}", r"\1", latex))
+    text = re.sub(_DOTS, "...", text.replace(r"\varnothing", r"\emptyset"))
     text = re.sub(r"([_^])\{(\w)\}", r"\1\2", re.sub(r"\\[dt]frac", r"\\frac", text))
     text = re.sub(r"(?<![\\A-Za-z])[A-Za-z]{2,}", lambda word: word[0].lower(), text)
     return re.sub(r"^\(([A-Za-z])\)$", r"\1", text)
@@ -102,8 +112,15 @@ def _comparable(ours: str, theirs: str) -> bool:
     """True if math-verify can tell the two apart."""
     brackets = {kind for kind in map(_brackets, (ours, theirs)) if kind}
     assignments = {len(set(_VARIABLE.findall(text))) > 1 for text in (ours, theirs)}
-    spelled = any(map(_SPELLED.search, (ours, theirs)))
+    spelled = any(map(_SPELLED.search, (ours, theirs))) or _differ_in_case(ours, theirs)
     return not spelled and len(brackets) < 2 and len(assignments) == 1
+
+
+def _differ_in_case(ours: str, theirs: str) -> bool:
+    """Whether the variables differ in case alone, which math-verify ignores: `r^2` and `R^2`."""
+    names = [set(_NAME.findall(text)) for text in (ours, theirs)]
+    lower = [{name.lower() for name in found} for found in names]
+    return names[0] != names[1] and lower[0] == lower[1]
 
 
 def _brackets(latex: str) -> str | None:

@@ -6,6 +6,7 @@ import re
 
 from tinker_core.numbers import Number, last_number, only_number, read_number
 from tinker_evals.graders.answer_extraction import (
+    CORRECTION,
     after_hashes,
     first_answer,
     last_boxed,
@@ -23,10 +24,6 @@ _EXPLANATION = re.compile(
     re.DOTALL,
 )
 """Text that explains or checks an answer; its numbers are not the answer."""
-_CORRECTION = re.compile(
-    r"\b(?:(?:actually|wait|hmm|correction)\b[,.:!]|recalculate|mistake)", re.IGNORECASE
-)
-"""Text that takes back the answer before it."""
 _UNSURE = re.compile(
     r"\b(?:about|around|approximately|roughly|nearly|almost|not|or|between)\b|n['\u2019]t\b|[~≈]"
 )
@@ -66,7 +63,7 @@ def shown_number(text: str) -> str | None:
 
 
 def _corrected(text: str) -> Number | None:
-    found = _CORRECTION.search(text)
+    found = CORRECTION.search(text)
     return None if found is None else last_number(text[found.end() :])
 
 
