@@ -51,7 +51,7 @@ _DENIED = re.compile(
     r"|if|whether|why|how|the|a|an|be|just|simply)\b)*\s*$",
     re.IGNORECASE,
 )
-"""What denies the statement that follows it: `I do not think that the answer is B`."""
+"""Text that denies the statement after it: `I do not think that the answer is B`."""
 _INSTEAD = re.compile(
     r"\b(?:but|rather|instead|it is|it['\u2019]s)\s+([^\n]{0,200})", re.IGNORECASE
 )
@@ -222,7 +222,7 @@ def _stated(text: str, known: _Choices) -> Letters:
 
 
 def _denied(text: str, statement: re.Match[str]) -> bool:
-    """Whether the words before a statement deny it."""
+    """True if the words before a statement deny it."""
     return _DENIED.search(text[max(0, statement.start() - 60) : statement.start()]) is not None
 
 

@@ -117,7 +117,7 @@ def _comparable(ours: str, theirs: str) -> bool:
 
 
 def _differ_in_case(ours: str, theirs: str) -> bool:
-    """Whether the variables differ in case alone, which math-verify ignores: `r^2` and `R^2`."""
+    """True if the variables differ in case alone, which math-verify ignores: `r^2` and `R^2`."""
     names = [set(_NAME.findall(text)) for text in (ours, theirs)]
     lower = [{name.lower() for name in found} for found in names]
     return names[0] != names[1] and lower[0] == lower[1]
