@@ -1,6 +1,8 @@
 """The versions in the manifests, the pins, the hooks and the sessions agree."""
 
+import ast
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -19,6 +21,15 @@ PINS = {
         r"(?m)^([\w.-]+)==(\S+)", (ROOT / "constraints.txt").read_text()
     )
 }
+
+MODULES = {"pillow": {"PIL"}, "protobuf": {"google"}}
+"""The modules of a distribution that has another name."""
+BROUGHT_ALONG = {
+    "huggingface-hub": {"yaml"},
+    "tinker": {"click", "httpx"},
+    "transformers": {"tokenizers"},
+}
+"""Modules of the dependencies of a dependency."""
 
 
 def declared(*, extras=False):
@@ -74,3 +85,40 @@ def test_every_package_pins_its_public_names():
         if not (ROOT / "packages" / name / "tests/test_public_names.py").exists()
     ]
     assert unpinned == []
+
+
+def modules_of(package):
+    """The modules that the tests of a package may import."""
+    needed = {Requirement(line).name for line in MANIFESTS[package]["dependency-groups"]["test"]}
+    remaining = [package, *needed]
+    while remaining:
+        name = remaining.pop()
+        needed.add(name)
+        if name in MANIFESTS:
+            lines = MANIFESTS[name]["project"]["dependencies"]
+            remaining += {Requirement(line).name for line in lines} - needed
+    names = {canonicalize_name(name) for name in needed}
+    own = {path.stem for path in (ROOT / "packages" / package / "tests").rglob("*")}
+    return own.union(
+        *(MODULES.get(name, {name.replace("-", "_")}) for name in names),
+        *(BROUGHT_ALONG.get(name, ()) for name in names),
+    )
+
+
+def imports(file):
+    """The top-level modules that a file imports when it is loaded."""
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0]
+
+
+def test_tests_import_what_their_package_declares():
+    undeclared = {
+        (str(file.relative_to(ROOT)), module)
+        for package in MANIFESTS
+        for file in (ROOT / "packages" / package / "tests").rglob("*.py")
+        for module in set(imports(file)) - sys.stdlib_module_names - modules_of(package)
+    }
+    assert undeclared == set()
