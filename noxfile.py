@@ -177,7 +177,7 @@ def types(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the site, and run every Python block in it and in the READMEs."""
     install(session, PACKAGES, *group(REPOSITORY, "docs"))
-    pages = ["docs", "README.md", *(f"packages/{name}/README.md" for name in PACKAGES)]
+    pages = ["docs", "README.md", "AGENTS.md", *(f"packages/{name}/README.md" for name in PACKAGES)]
     plugin = {**ENGINE_THREADS, "PYTHONPATH": "docs"}
     session.run("pytest", "-p", "blocks", *BY_FILE, *SDK_LEAK, *PEFT_WARNINGS, *pages, env=plugin)
     session.run("mkdocs", "build", "--strict", "--site-dir", session.create_tmp() + "/site")
