@@ -340,6 +340,13 @@ def sinks(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def mirror(session: nox.Session) -> None:
+    """Mirror a run directory to S3, on a local test server, and fetch it."""
+    install(session, local_closure("tinker-train"), *group(MANIFESTS["tinker-train"], "mirror"))
+    session.run("pytest", "packages/tinker-train/integration/test_mirror_on_s3.py", "-W", "default")
+
+
+@nox.session(default=False)
 def proto(session: nox.Session) -> None:
     """Generate the engine's protobuf module from its .proto file."""
     # The oldest compiler whose output needs no newer runtime than the engine's lowest protobuf.

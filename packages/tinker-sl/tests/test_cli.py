@@ -1,6 +1,7 @@
 """The `tinker-sl` command."""
 
 import json
+import shutil
 import sys
 from contextlib import contextmanager, suppress
 
@@ -77,6 +78,23 @@ def test_what_goes_wrong_is_one_line_and_status_2(arguments, capsys, change, sai
     assert said in error
     assert error.startswith("tinker-sl: ")
     assert len(error.splitlines()) == 1
+
+
+def test_a_run_whose_machine_vanished_continues_from_its_mirror(arguments, tmp_path, capsys):
+    main(arguments)
+    metrics = (tmp_path / "run" / "metrics.jsonl").read_text()
+    url = f"memory://{tmp_path.name}/a"
+    main([*arguments, "--run-dir", str(tmp_path / "lost"), "--mirror", url])
+    shutil.rmtree(tmp_path / "lost")
+    main(["resume", url, "--to", str(tmp_path / "found")])
+    assert "complete after 2 steps" in capsys.readouterr().out
+    config = read_config(tmp_path / "found")
+    assert (config.run_dir, config.mirror) == (tmp_path / "found", url)
+    rows = (tmp_path / "found" / "metrics.jsonl").read_text()
+    losses = [
+        [json.loads(row).get("train/nll") for row in text.splitlines()] for text in (rows, metrics)
+    ]
+    assert losses[0] == losses[1]
 
 
 def test_no_number_on_the_command_line_ends_in_a_traceback(arguments, tmp_path, capsys):

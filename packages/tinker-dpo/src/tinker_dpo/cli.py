@@ -60,8 +60,7 @@ def _parse(arguments: list[str]) -> Command:
         ),
     )
     if isinstance(command, Resume):
-        work = partial(resume, command.run, changed_data=command.changed_data)
-        return partial(run_training, "tinker-dpo", work, command.run)
+        return partial(command, "tinker-dpo", resume)
     work = partial(train, command.config, existing=command.existing)
     return partial(run_training, "tinker-dpo", work, command.config.run_dir)
 

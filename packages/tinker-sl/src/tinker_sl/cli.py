@@ -132,9 +132,8 @@ def _parse(arguments: list[str]) -> Command:
     conf = (tyro.conf.OmitSubcommandPrefixes, tyro.conf.CascadeSubcommandArgs)
     parsed: Train[Any] | Resume | Sample = tyro.cli(kind, args=arguments, config=conf, **options)
     match parsed:
-        case Resume(run=run, changed_data=changed_data):
-            work = partial(resume, run, changed_data=changed_data)
-            return partial(run_training, "tinker-sl", work, run)
+        case Resume():
+            return partial(parsed, "tinker-sl", resume)
         case Sample():
             return partial(_sample, parsed)
         case Train(config=config, dry_run=True):

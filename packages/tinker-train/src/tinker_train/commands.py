@@ -6,13 +6,16 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 from attrs import frozen
 
+from tinker_core import ConfigError
 from tinker_train.run.directory import has_run
+from tinker_train.run.mirror import fetch_run
 from tinker_train.run.result import TrainResult
 
 
@@ -20,10 +23,24 @@ from tinker_train.run.result import TrainResult
 class Resume:
     """Continue a run that was interrupted."""
 
-    run: tyro.conf.Positional[Path]
-    """Run directory."""
+    run: tyro.conf.Positional[str]
+    """Run directory, or the URL of its mirror."""
     changed_data: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Continue although the data changed since the run began."""
+    to: Path | None = None
+    """Run directory into which a mirror is fetched; absent: runs/NAME, with the last part of the
+    URL."""
+
+    def __call__(self, program: str, resume: Callable[..., TrainResult]) -> int:
+        """Continue the run with the algorithm's `resume`; the exit status."""
+        run_dir = Path(self.run)
+        if "://" in self.run:
+            name = self.run.rstrip("/").rpartition("/")[2]
+            run_dir = fetch_run(self.run, self.to or Path("runs") / name)
+        elif self.to is not None:
+            raise ConfigError(f"--to {self.to}: {self.run} is a folder, and only a URL is fetched")
+        work = partial(resume, run_dir, changed_data=self.changed_data)
+        return run_training(program, work, run_dir)
 
 
 def run_training(program: str, train: Callable[[], TrainResult], run_dir: Path) -> int:

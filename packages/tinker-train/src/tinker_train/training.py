@@ -27,6 +27,7 @@ from tinker_train.run.description import read_run_config
 from tinker_train.run.directory import RunDirectory
 from tinker_train.run.lock import lock_run
 from tinker_train.run.metadata import lora_shape, run_metadata
+from tinker_train.run.mirror import mirroring, open_filesystem
 from tinker_train.run.open import Existing, Run, check_run_directory, open_run
 from tinker_train.run.result import TrainResult
 
@@ -175,6 +176,8 @@ async def training_run(
     checkpoints. Call `check_run_directory` first. Raises RunDirectoryError if another
     process trains in the run directory, and EngineError for a model that cannot be had.
     """
+    if config.mirror is not None:
+        open_filesystem(config.mirror)
     with lock_run(config.run_dir):
         training = await _training_client(engine.service, config)
         with open_run(
@@ -195,9 +198,10 @@ async def training_run(
             run.console.say(engine.description)
             if run.resumed is not None:
                 run.console.say(f"resuming {run.directory.path} after step {run.resumed.step}")
-            with tracing(run.directory.trace_file):
-                yield training, run
-        write_report([config.run_dir], run.directory.report_file)
+            with mirroring(config.run_dir, config.mirror, run.console.say):
+                with tracing(run.directory.trace_file):
+                    yield training, run
+                write_report([config.run_dir], run.directory.report_file)
 
 
 async def _lora_shape(

@@ -76,8 +76,7 @@ def _parse(arguments: list[str]) -> Command:
             config = evolve(plain_config(parsed.config), distillation=distillation)
             return _training(config, parsed.existing)
         case "Resume":
-            work = partial(resume, parsed.run, changed_data=parsed.changed_data)
-            return partial(run_training, "tinker-rl", work, parsed.run)
+            return partial(parsed, "tinker-rl", resume)
     return partial(_play, parsed)
 
 

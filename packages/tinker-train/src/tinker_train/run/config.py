@@ -43,5 +43,8 @@ class RunConfig:
     """Further evaluations of the model by sampling, at the same steps."""
     reporting: Reporting = field(factory=Reporting)
     """Metric sinks beside `metrics.jsonl`."""
+    mirror: str | None = None
+    """URL of any fsspec filesystem, such as `s3://bucket/run`, to which the run directory is copied
+    while it is written; absent: no copy."""
     seed: int = field(default=0, validator=validators.ge(0))
     """Seed of the data order, of sampling and of the initial LoRA weights."""
