@@ -234,6 +234,23 @@ def test_a_dry_run_shows_what_would_be_trained_on_and_writes_nothing(arguments, 
     assert not (tmp_path / "run").exists()
 
 
+def test_a_dry_run_shows_the_renderer_of_the_checkpoint_that_the_run_starts_from(
+    arguments, tmp_path, renderer, monkeypatch
+):
+    names = []
+
+    def renderer_for(model, name=None):
+        names.append(name)
+        return renderer
+
+    main([*arguments, "--renderer", "role_colon"])
+    record = json.loads((tmp_path / "run" / "checkpoints.jsonl").read_text().splitlines()[-1])
+    monkeypatch.setattr(sys.modules["tinker_sl.dry_run"], "renderer_for", renderer_for)
+    second = ["--run-dir", str(tmp_path / "second"), "--start-from", record["state_path"]]
+    main([*arguments, *second, "--dry-run"])
+    assert names == ["role_colon"]
+
+
 def test_a_run_whose_data_changed_is_resumed_with_an_option(arguments, tmp_path, chats, capsys):
     main(arguments)
     chats.write_text(chats.read_text() + chats.read_text())

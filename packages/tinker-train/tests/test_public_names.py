@@ -15,7 +15,7 @@ logtree loop_state lr_multiplier model_size open_run open_trained_model read_che
 read_config_file read_description read_metadata read_metrics read_run_config rewind run_evaluators
 run_on_engine safezip scope split_list start_training_client stop_on_signals submit_checkpoint
 submit_step task_group timed to_plain tokenizer_errors tracing trained_renderer training_run
-weighted_nll while_engine_lives write_perfetto write_report
+weighted_nll while_engine_lives with_trained_renderer write_perfetto write_report
 """
 
 

@@ -21,6 +21,7 @@ from tinker_train import (
     engine_errors,
     run_on_engine,
     tokenizer_errors,
+    with_trained_renderer,
 )
 
 
@@ -113,8 +114,13 @@ def estimate(config: Config, batch: Batch, steps: int | None, console: Console) 
 
 
 def dry_run(config: Config, console: Console | None = None) -> None:
-    """Print what the run would do. Nothing is written, and only a local engine is used."""
+    """Print what the run would do. Nothing is written, and only a local engine is timed."""
     out = console or Console(soft_wrap=True, highlight=False)
+    if config.start_from is not None:
+        config = run_on_engine(
+            lambda engine: with_trained_renderer(engine.service, config),
+            instead="`with_trained_renderer`",
+        )
     with tokenizer_errors(config.model):
         renderer = renderer_for(config.model, config.renderer)
     data = config.data.build(renderer=renderer, seed=config.seed)

@@ -61,7 +61,13 @@ from tinker_train.run.rewind import rewind
 from tinker_train.run.stop_signal import StopRequest, stop_on_signals
 from tinker_train.run.trained_model import TrainedModel, open_trained_model
 from tinker_train.sequences import all_same, safezip, split_list
-from tinker_train.training import Algorithm, start_training_client, tokenizer_errors, training_run
+from tinker_train.training import (
+    Algorithm,
+    start_training_client,
+    tokenizer_errors,
+    training_run,
+    with_trained_renderer,
+)
 
 __all__ = [
     "LORA_OVER_FULL_FINETUNE_LR",
@@ -156,6 +162,7 @@ __all__ = [
     "training_run",
     "weighted_nll",
     "while_engine_lives",
+    "with_trained_renderer",
     "write_perfetto",
     "write_report",
 ]

@@ -94,7 +94,7 @@ class Algorithm(Generic[C, D]):
         changed_data: bool = False,
     ) -> TrainResult:
         """Train on a connected engine; data and evaluators are those of the config unless given."""
-        used = await _with_trained_renderer(engine.service, config)
+        used = await with_trained_renderer(engine.service, config)
         if data is None:
             data = self.open_data(used, self.renderer(used))
         if evaluators is None:
@@ -152,8 +152,11 @@ def _with_renderer_of_run(config: C) -> C:
     return evolve(config, renderer=trained_renderer(checkpoint.metadata, where, config.renderer))
 
 
-async def _with_trained_renderer(service: tinker.ServiceClient, config: C) -> C:
-    """The same, and for a new run that of the checkpoint that it starts from."""
+async def with_trained_renderer(service: tinker.ServiceClient, config: C) -> C:
+    """The config with the renderer of the checkpoint that its run resumes or starts from.
+
+    A renderer that the config names is kept, with a warning if it is another one.
+    """
     path = config.start_from
     if path is None or last_checkpoint(RunDirectory(config.run_dir).checkpoints_file) is not None:
         return _with_renderer_of_run(config)
