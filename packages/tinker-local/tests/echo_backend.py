@@ -41,6 +41,8 @@ class EchoTrainer:
     weight: float = 0.0
     steps: int = 0
     pause_s: float = 0.0
+    layers: dict[str, int] = field(factory=lambda: {"attn": 1})
+    target_parameters: tuple[str, ...] = ()
 
     def loss(self, request: LossRequest) -> LossResult:
         time.sleep(self.pause_s)
@@ -49,6 +51,8 @@ class EchoTrainer:
             raise ZeroDivisionError("a bug in the backend")
         if request.loss_fn != "cross_entropy":
             raise RequestError(f"no loss {request.loss_fn!r}")
+        if any("target_tokens" not in datum.inputs for datum in request.data):
+            raise RequestError("a datum has no target_tokens")
         outputs = tuple(
             {"logprobs": np.full(datum.inputs["target_tokens"].shape, self.weight, np.float32)}
             for datum in request.data

@@ -91,7 +91,7 @@ def test_get_info_describes_a_model(model):
     info = model.get_info()
     assert info.model_id == model.model_id
     assert info.model_data.model_name == info.model_name == TINY
-    assert info.model_data.arch == "llama"
+    assert info.model_data.arch == "llama, LoRA on 12 attn, 9 mlp, 1 unembed"
     assert (info.is_lora, info.lora_rank) == (True, 4)
 
 

@@ -19,12 +19,9 @@ from transformers import (
     OPTConfig,
     PreTrainedConfig,
     Qwen3Config,
-    Qwen3MoeConfig,
 )
 
-from tinker_local.errors import RequestError
 from tinker_local.model.load import load_model
-from tinker_local.model.lora_adapter import LoraAdapter
 from tinker_local.request_types import AdamParams, LoraSpec, SampleRequest
 from tinker_local.sampling.continuous_batching import Sampler
 from tinker_local.training.trainer import Trainer
@@ -131,12 +128,3 @@ def test_every_architecture_learns(save_model, datum, request_of, config):
         losses.append(trainer.loss(request_of(datum(12), datum(5, 1))).metrics["loss:sum"])
         trainer.optim_step(AdamParams(learning_rate=0.02))
     assert losses[-1] < 0.7 * losses[0]
-
-
-def test_fused_experts_cannot_be_trained(save_model):
-    config = Qwen3MoeConfig(**SHAPE, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16)
-    base = load_model(save_model(config), name="mixture")
-    with pytest.raises(RequestError, match="train_mlp=True"):
-        Trainer(base, LoraSpec(rank=2))
-    trainer = Trainer(base, LoraSpec(rank=2, train_mlp=False))
-    assert isinstance(trainer.adapter(), LoraAdapter)

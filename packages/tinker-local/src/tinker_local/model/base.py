@@ -115,8 +115,7 @@ class BaseModel:
         return hidden
 
     def _forward_alone(self, tokens: Tensor, segments: Sequence[Segment]) -> Tensor:
-        alone = [Segment(start=0, end=len(tokens), adapter=s.adapter) for s in segments]
-        with use_adapters(alone):
+        with use_adapters([Segment(adapter=segment.adapter) for segment in segments]):
             output = self.run_decoder(tokens.to(self.device), use_cache=False)
         hidden: Tensor = output.last_hidden_state[0]
         return hidden

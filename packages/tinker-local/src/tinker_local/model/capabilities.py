@@ -20,6 +20,7 @@ from tinker_local.model.attention import (
 from tinker_local.model.base import BaseModel
 from tinker_local.model.kv_cache import KVCache
 from tinker_local.model.kv_pool import CacheShape, Chunk
+from tinker_local.model.target_modules import use_lora_experts
 
 _LENGTHS = (7, 4, 7)
 _UNSUPPORTED = (
@@ -50,6 +51,9 @@ def probe(base: BaseModel) -> None:
     if not _alike(base.logits(hidden), logits, base.dtype):
         raise RequestError(f"{base.name}: its logits are not a function of its last hidden states")
     expected = torch.cat([hidden, _plain_forward(base, second)[1], hidden])
+    use_lora_experts(base.network)
+    if not _alike(_plain_forward(base, first)[1], hidden, base.dtype):
+        raise RequestError(f"{base.name}: its experts cannot be computed one by one")
     if _attends_in_chunks(base.network.config.get_text_config()):
         return
     plain = base.network.config._attn_implementation

@@ -66,9 +66,8 @@ class FallbackCache:
         for chunk, chunk_tokens in zip(
             chunks, torch.split(tokens, [c.count for c in chunks]), strict=True
         ):
-            adapters = [s.adapter for s in segments if s.start <= start < s.end]
-            alone = [Segment(start=0, end=chunk.count, adapter=adapter) for adapter in adapters]
-            with use_adapters(alone):
+            adapters = [s.adapter for s in segments if s.start <= start < (s.end or len(tokens))]
+            with use_adapters([Segment(adapter=adapter) for adapter in adapters]):
                 rows.append(self._forward_one(chunk_tokens.to(self._base.device), chunk.slot))
             start += chunk.count
         return torch.cat(rows)

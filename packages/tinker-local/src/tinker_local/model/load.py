@@ -15,7 +15,7 @@ from transformers.utils import logging
 from tinker_local.errors import RequestError
 from tinker_local.model.base import BaseModel
 from tinker_local.model.capabilities import probe
-from tinker_local.model.lora_layer import wrap_linear_layers
+from tinker_local.model.target_modules import prepare_targets
 from tinker_local.model.tokenizer import load_tokenizer
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -47,7 +47,7 @@ def load_model(
         context_length=_context_length(network.config.get_text_config(), tokenizer),
         eos_tokens=_eos_tokens(network, tokenizer),
         tokenizer=tokenizer,
-        targets=wrap_linear_layers(network, unembedding),
+        targets=prepare_targets(network, unembedding),
         network=network,
         head=_head(network),
     )

@@ -1,4 +1,4 @@
-"""The weights of a LoRA adapter: a pair of matrices for each target module, in one flat vector."""
+"""The weights of a LoRA adapter: a pair of matrices for each target, in one flat vector."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
-from attrs import frozen
+from attrs import Factory, frozen
 from torch import Tensor, nn
 
 from tinker_local.errors import RequestError
@@ -23,20 +23,34 @@ Kind = Literal["attn", "mlp", "unembed"]
 
 @frozen(kw_only=True)
 class TargetModule:
-    """A linear layer of the base model that can carry an adapter."""
+    """A linear layer, or the fused weights of many experts, that can carry an adapter."""
 
     path: str
+    """Of the layer, or of the parameter that holds the experts."""
     kind: Kind
     inputs: int
     outputs: int
+    experts: int | None = None
+    """The number of experts of a fused weight."""
+    peft_path: str = Factory(lambda self: self.path, takes_self=True)
+    """PEFT's name for it. For a parameter that is the path of the module that wraps it."""
 
 
 @frozen(eq=False)
 class LoraPair:
-    """The adapter of one target module: A is (r, inputs), B is (outputs, r)."""
+    """The adapter of one target: A is (r, inputs), B is (outputs, r).
+
+    With E experts they are (E * r, inputs), expert after expert, and (outputs, r * E), in which
+    neighbouring columns belong to different experts. That is PEFT's layout of `target_parameters`.
+    """
 
     a: Tensor
     b: Tensor
+
+    def by_expert(self, experts: int) -> tuple[Tensor, Tensor]:
+        """A (E, r, inputs) and B (E, outputs, r)."""
+        a = self.a.view(experts, -1, self.a.shape[1])
+        return a, self.b.view(len(self.b), -1, experts).permute(2, 0, 1)
 
 
 @frozen(kw_only=True, eq=False)
@@ -49,28 +63,43 @@ class LoraAdapter:
     flat: Tensor
     """Shape (n,). Zeros between the pairs align them."""
     pairs: dict[str, LoraPair]
-    """By the path of the target module."""
+    """By the path of the target."""
+    peft_paths: dict[str, str]
+    """By the path of the target."""
     scale: float
 
     def tensors(self) -> dict[str, Tensor]:
         """The matrices by the names that PEFT gives them in an adapter file."""
         return {
-            f"{_PREFIX}{path}.lora_{letter}.weight": matrix
+            f"{_PREFIX}{self.peft_paths[path]}.lora_{letter}.weight": matrix
             for path, pair in self.pairs.items()
             for letter, matrix in (("A", pair.a), ("B", pair.b))
         }
 
 
 def select_targets(modules: Sequence[TargetModule], spec: LoraSpec) -> tuple[TargetModule, ...]:
-    """The target modules that a spec trains. RequestError when a requested kind has none."""
+    """The targets that a spec trains. RequestError when there is none."""
     wanted = {"attn": spec.train_attn, "mlp": spec.train_mlp, "unembed": spec.train_unembed}
-    for kind, on in wanted.items():
-        if on and not any(module.kind == kind for module in modules):
-            # transformers stores the experts of a mixture in one tensor, not as linear layers.
-            raise RequestError(f"train_{kind}=True: this model has no linear layer of that kind")
     if not any(wanted.values()):
         raise RequestError("train_attn, train_mlp and train_unembed are all False")
-    return tuple(module for module in modules if wanted[module.kind])
+    selected = tuple(module for module in modules if wanted[module.kind])
+    if not selected:
+        options = ", ".join(f"train_{kind}=True" for kind, on in wanted.items() if on)
+        kinds = ", ".join(count_targets(modules))
+        raise RequestError(f"{options}: this model has layers of other kinds only ({kinds})")
+    return selected
+
+
+def count_targets(modules: Sequence[TargetModule]) -> dict[str, int]:
+    """The number of layers by kind: attn, mlp, experts, unembed. The experts of a layer are one."""
+    layers: dict[str, set[str]] = {}
+    for module in modules:
+        kind: str = module.kind
+        path = module.path
+        if module.experts is not None:
+            kind, path = "experts", path.rpartition(".")[0]
+        layers.setdefault(kind, set()).add(path)
+    return {kind: len(paths) for kind, paths in layers.items()}
 
 
 def zero_adapter(
@@ -90,11 +119,17 @@ def adapter_from_flat(targets: Sequence[TargetModule], rank: int, flat: Tensor) 
         target.path: LoraPair(a, b)
         for target, a, b in zip(targets, views[::2], views[1::2], strict=True)
     }
-    return LoraAdapter(flat=flat, pairs=pairs, scale=LORA_ALPHA / rank)
+    peft_paths = {target.path: target.peft_path for target in targets}
+    return LoraAdapter(flat=flat, pairs=pairs, peft_paths=peft_paths, scale=LORA_ALPHA / rank)
 
 
 def _shapes(targets: Sequence[TargetModule], rank: int) -> list[tuple[int, int]]:
-    return [shape for t in targets for shape in ((rank, t.inputs), (t.outputs, rank))]
+    columns = [rank * (target.experts or 1) for target in targets]
+    return [
+        shape
+        for target, r in zip(targets, columns, strict=True)
+        for shape in ((r, target.inputs), (target.outputs, r))
+    ]
 
 
 def _aligned(floats: int) -> int:

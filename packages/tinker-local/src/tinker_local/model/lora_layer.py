@@ -11,17 +11,17 @@ from contextlib import contextmanager
 
 from attrs import field, frozen
 from torch import Tensor, nn
-from transformers.pytorch_utils import Conv1D
 
-from tinker_local.model.lora_adapter import Kind, LoraAdapter, LoraPair, TargetModule
+from tinker_local.model.lora_adapter import LoraAdapter, LoraPair
 
 
 @frozen(kw_only=True, eq=False)
 class Segment:
     """Rows [start, end) of a forward pass, which use one adapter."""
 
-    start: int
-    end: int
+    start: int = 0
+    end: int | None = None
+    """None: to the last row."""
     adapter: LoraAdapter = field(repr=False)
 
 
@@ -69,7 +69,7 @@ class LoraLinear(nn.Module):
             pair = segment.adapter.pairs.get(self.path)
             if pair is None:
                 continue
-            whole = segment.start == 0 and segment.end == len(rows)
+            whole = segment.start == 0 and segment.end in (None, len(rows))
             # In place: the backward pass of a linear layer does not need its output. A slice of
             # the output would cost autograd a copy; only sampling has several segments.
             _add_low_rank(
@@ -84,26 +84,3 @@ class LoraLinear(nn.Module):
 def _add_low_rank(y: Tensor, x: Tensor, pair: LoraPair, scale: float) -> None:
     a, b = pair.a.to(x.dtype), pair.b.to(x.dtype)
     y.addmm_(x @ a.t(), b.t(), alpha=scale)
-
-
-def wrap_linear_layers(network: nn.Module, unembedding: nn.Module) -> tuple[TargetModule, ...]:
-    """Wrap every linear layer of a causal LM in place, the unembedding included.
-
-    A layer is attention when a part of its path names attention, else it is MLP. An unembedding
-    that shares its weight with the input embedding stays shared: the adapter changes its output
-    only.
-    """
-    targets = []
-    for path, module in list(network.named_modules()):
-        if not isinstance(module, nn.Linear | Conv1D):
-            continue
-        outputs, inputs = module.weight.shape
-        if isinstance(module, Conv1D):
-            inputs, outputs = outputs, inputs
-        kind: Kind = "attn" if "attn" in path.lower() or "attention" in path.lower() else "mlp"
-        if module is unembedding:
-            kind = "unembed"
-        parent, _, name = path.rpartition(".")
-        setattr(network.get_submodule(parent), name, LoraLinear(module, path))
-        targets.append(TargetModule(path=path, kind=kind, inputs=inputs, outputs=outputs))
-    return tuple(targets)

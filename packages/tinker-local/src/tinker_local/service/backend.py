@@ -40,6 +40,14 @@ class BaseModel(Protocol):
 class Trainer(Protocol):
     """A LoRA adapter in training."""
 
+    @property
+    def layers(self) -> dict[str, int]:
+        """The number of trained layers by kind: attn, mlp, experts, unembed."""
+
+    @property
+    def target_parameters(self) -> tuple[str, ...]:
+        """The trained parameters that hold many experts."""
+
     def loss(self, request: LossRequest) -> LossResult:
         """The loss of the data. Unless `forward_only`, accumulate its gradient."""
 

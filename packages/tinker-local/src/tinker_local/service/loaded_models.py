@@ -5,12 +5,13 @@ Only the worker thread may use it.
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from tinker_local.errors import RequestError
 from tinker_local.request_types import LoraSpec, SampleRequest
@@ -25,6 +26,8 @@ from tinker_local.service.backend import (
 from tinker_local.storage.checkpoint_path import CheckpointPath
 from tinker_local.storage.checkpoint_store import CheckpointMetadata, CheckpointStore
 from tinker_local.storage.snapshot_store import SnapshotStore
+
+logger = logging.getLogger(__name__)
 
 OPTIMIZER = "optimizer."
 """The prefix of the optimizer's tensors in a trainer's state."""
@@ -98,16 +101,18 @@ class LoadedModels:
         self.base(model)
 
     def create_run(self, run_id: str, model: ModelLocation, spec: LoraSpec) -> str:
-        """Start a run with a new adapter; the architecture of its base model."""
+        """Start a run with a new adapter; its base model's architecture and trained layers."""
         base = self.base(model)
         trainer = self.backend.make_trainer(base, spec)
         self.runs[run_id] = Run(model=model, spec=spec, trainer=trainer)
-        return base.architecture
+        layers = ", ".join(f"{count} {kind}" for kind, count in trainer.layers.items())
+        logger.info("model %s: LoRA of rank %d on %s: %s", run_id, spec.rank, model.name, layers)
+        return f"{base.architecture}, LoRA on {layers}"
 
     def create_run_from(
         self, run_id: str, model: ModelLocation, path: CheckpointPath, *, optimizer: bool
     ) -> str:
-        """Start a run from a checkpoint; the architecture of its base model."""
+        """Start a run from a checkpoint; see `create_run`."""
         architecture = self.create_run(run_id, model, self.checkpoints.metadata(path).spec)
         try:
             self.load_run(run_id, path, optimizer=optimizer)
@@ -142,6 +147,8 @@ class LoadedModels:
         """Write a checkpoint, with the optimizer's state if it is of `weights`; its bytes."""
         state = self.run(run_id).trainer.state(optimizer=path.kind == "weights")
         optimizer = {name: state.pop(name) for name in list(state) if name.startswith(OPTIMIZER)}
+        parameters = self.run(run_id).trainer.target_parameters
+        metadata = evolve(metadata, target_parameters=parameters)
         return self.checkpoints.write(path, metadata, state, optimizer, overwrite=overwrite)
 
     def unload_run(self, run_id: str) -> None:

@@ -47,6 +47,8 @@ class CheckpointMetadata:
     user_metadata: dict[str, str] | None = None
     run_metadata: dict[str, str] | None = None
     """The user's metadata of the training run."""
+    target_parameters: tuple[str, ...] = ()
+    """The parameters that hold many experts and have an adapter."""
 
     @property
     def has_expired(self) -> bool:
@@ -63,6 +65,7 @@ class CheckpointMetadata:
         """Read `meta.json`."""
         rows = json.loads(raw)
         rows["spec"] = LoraSpec(**rows["spec"])
+        rows["target_parameters"] = tuple(rows.get("target_parameters", ()))
         for name in ("created", "expires"):
             rows[name] = rows[name] and datetime.fromisoformat(rows[name])
         return cls(**rows)
@@ -81,8 +84,11 @@ def expiry(ttl_seconds: int | None) -> datetime | None:
 
 
 def _adapter_config(tensors: Mapping[str, object], metadata: CheckpointMetadata) -> bytes:
-    """PEFT's config. Its target modules are the last parts of the tensors' paths."""
-    modules = {name.rsplit(".lora_", 1)[0].rsplit(".", 1)[-1] for name in tensors}
+    """PEFT's config. Its target modules are the last parts of the paths of linear layers."""
+    experts = {path.rpartition(".")[0] for path in metadata.target_parameters}
+    paths = {name.rsplit(".lora_", 1)[0].removeprefix("base_model.model.") for name in tensors}
+    paths -= {path + suffix for path in experts for suffix in ("", ".base_layer")}
+    modules = {path.rpartition(".")[2] for path in paths}
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -94,6 +100,7 @@ def _adapter_config(tensors: Mapping[str, object], metadata: CheckpointMetadata)
         "fan_in_fan_out": False,
         "inference_mode": True,
         "target_modules": sorted(modules),
+        **({"target_parameters": sorted(metadata.target_parameters)} if experts else {}),
     }
     return json.dumps(config, indent=1).encode()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -43,10 +43,6 @@ class TargetGradient:
     """The gradient of the sum of the losses for the hidden states, (R, width)."""
 
 
-def _segments(adapter: LoraAdapter, rows: int) -> Sequence[Segment]:
-    return (Segment(start=0, end=rows, adapter=adapter),)
-
-
 @torch.no_grad()
 def target_logprobs(
     base: BaseModel, hidden: Tensor, targets: Tensor, adapter: LoraAdapter
@@ -55,7 +51,7 @@ def target_logprobs(
     lp = torch.empty(targets.shape, device=hidden.device)
     for rows in base.row_chunks(len(targets)):
         chunk = hidden[rows]
-        logits = base.logits(chunk, _segments(adapter, len(chunk)))
+        logits = base.logits(chunk, (Segment(adapter=adapter),))
         lp[rows] = torch.log_softmax(logits, -1).gather(-1, targets[rows])
     return lp
 
@@ -77,7 +73,7 @@ def backward_through_logits(
     gradient = torch.empty_like(hidden)
     for rows in base.row_chunks(len(targets)):
         chunk = hidden[rows].detach().requires_grad_()
-        logits = base.logits(chunk, _segments(adapter, len(chunk)))
+        logits = base.logits(chunk, (Segment(adapter=adapter),))
         chunk_lp: Tensor = _TargetLogprobs.apply(logits, targets[rows])  # type: ignore[no-untyped-call]
         chunk_losses = loss(chunk_lp, rows)
         torch.autograd.backward(chunk_losses.sum())

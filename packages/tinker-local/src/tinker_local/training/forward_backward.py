@@ -59,7 +59,7 @@ def forward_backward(
 
 def _hidden_states(base: BaseModel, adapter: LoraAdapter, batch: MicroBatch) -> Tensor:
     tokens = [datum.tokens.to(base.device) for datum in batch.datums]
-    return base.forward(tokens, (Segment(start=0, end=sum(batch.lengths), adapter=adapter),))
+    return base.forward(tokens, (Segment(adapter=adapter),))
 
 
 def _backward(

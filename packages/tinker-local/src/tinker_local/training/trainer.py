@@ -46,6 +46,16 @@ class Trainer:
             pair.a.requires_grad_().grad = gradients[path].a
             pair.b.requires_grad_().grad = gradients[path].b
 
+    @property
+    def layers(self) -> dict[str, int]:
+        """The number of trained layers by kind."""
+        return lora_adapter.count_targets(self._targets)
+
+    @property
+    def target_parameters(self) -> tuple[str, ...]:
+        """The trained parameters that hold many experts."""
+        return tuple(target.path for target in self._targets if target.experts is not None)
+
     def loss(self, request: LossRequest) -> LossResult:
         """The loss of the data. Unless `forward_only`, accumulate its gradient for the next step.
 
