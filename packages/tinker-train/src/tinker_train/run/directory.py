@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
 
 from attrs import frozen
 
 from tinker_core import RunDirectoryError
 from tinker_train.checkpoint.record import last_checkpoint
-
-C = TypeVar("C")
-_ALSO_NAMED = ("numpy", "transformers", "attrs", "datasets", "torch")
 
 
 @frozen
