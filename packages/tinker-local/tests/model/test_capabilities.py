@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from architectures import tiny_config
+from sample_requests import forward, sample
 from transformers import (
     AutoModelForCausalLM,
     BloomConfig,
@@ -128,3 +130,33 @@ def test_every_architecture_learns(save_model, datum, request_of, config):
         losses.append(trainer.loss(request_of(datum(12), datum(5, 1))).metrics["loss:sum"])
         trainer.optim_step(AdamParams(learning_rate=0.02))
     assert losses[-1] < 0.7 * losses[0]
+
+
+@pytest.mark.parametrize("model_type", ["deepseek_v2", "deepseek_v3", "minicpm3"])
+def test_architectures_without_the_kv_cache_sample_what_they_train(
+    save_model, trained, request_of, run, model_type
+):
+    base = load_model(save_model(tiny_config(model_type, num_key_value_heads=4)), name=model_type)
+    trainer = trained(on=base, rank=2)
+    request = sample(12, 1, max_tokens=6)
+    (result,) = run(Sampler(base), [(request, trainer.adapter())])
+    tokens = np.concatenate([request.prompt, result.sequences[0].tokens])
+    after = forward(trainer, request_of, tokens)[11:]
+    np.testing.assert_allclose(result.sequences[0].logprobs, after, atol=1e-4)
+
+
+def test_rotary_frequencies_that_depend_on_the_length_do_not_mix(save_model, datum, request_of):
+    rope = {
+        "rope_type": "longrope", "rope_theta": 10000.0, "original_max_position_embeddings": 64,
+        "short_factor": [1.0] * 4, "long_factor": [4.0] * 4,
+    }  # fmt: skip
+    folder = save_model(tiny_config("phi3", rope_parameters=rope))
+    plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    trainer = Trainer(load_model(folder, name="phi3"), LoraSpec(rank=2))
+    data = [datum(n, n) for n in (20, 100, 30)]
+    outputs = trainer.loss(request_of(*data, forward_only=True)).outputs
+    for given, output in zip(data, outputs, strict=True):
+        with torch.no_grad():
+            logp = plain(torch.from_numpy(given.tokens)[None]).logits[0].log_softmax(-1)
+        expected = logp.gather(-1, torch.from_numpy(given.inputs["target_tokens"])[:, None])[:, 0]
+        np.testing.assert_allclose(output["logprobs"], expected, atol=1e-4)

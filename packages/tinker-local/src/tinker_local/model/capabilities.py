@@ -54,17 +54,16 @@ def probe(base: BaseModel) -> None:
     use_lora_experts(base.network)
     if not _alike(_plain_forward(base, first)[1], hidden, base.dtype):
         raise RequestError(f"{base.name}: its experts cannot be computed one by one")
-    if _attends_in_chunks(base.network.config.get_text_config()):
+    config = base.network.config.get_text_config()
+    if _attends_in_chunks(config) or _rotates_by_length(config):
         return
     plain = base.network.config._attn_implementation
     base.network.set_attn_implementation(RAGGED)
     shape = _ragged_cache_shape(base, sequences, expected)
-    if shape is None:
+    if shape and shape.layers and _kv_cache_works(base, shape, sequences, expected):
+        base.ragged, base.cache_shape = True, shape
+    else:  # the fallback cache of the sampler needs plain attention
         base.network.set_attn_implementation(plain)
-        return
-    base.ragged = True
-    if shape.layers and _kv_cache_works(base, shape, sequences, expected):
-        base.cache_shape = shape
 
 
 def _plain_forward(base: BaseModel, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -82,6 +81,13 @@ def _plain_forward(base: BaseModel, tokens: Tensor) -> tuple[Tensor, Tensor]:
 def _attends_in_chunks(config: Any) -> bool:
     # Attention that restarts every so many tokens shows only in its mask and in long sequences.
     return getattr(config, "attention_chunk_size", None) is not None
+
+
+def _rotates_by_length(config: Any) -> bool:
+    # The rotary frequencies of all sequences in a pass depend on the longest one.
+    parameters = getattr(config, "rope_parameters", None) or {}
+    by_layer = [p for p in parameters.values() if isinstance(p, dict)]
+    return any(p.get("rope_type") in ("dynamic", "longrope") for p in (parameters, *by_layer))
 
 
 def _alike(one: Tensor, other: Tensor, dtype: torch.dtype) -> bool:
