@@ -24,7 +24,8 @@ def command(*arguments, home):
 def test_the_embedded_engine_passes_every_check(tmp_path):
     file = tmp_path / "report.json"
     run = command(
-        *("run", "--base-url", "local", "--model", "local/tiny", "--strict", "--json", str(file)),
+        *("run", "--base-url", "local", "--model", "local/tiny", "--strict", "--jobs", "2"),
+        *("--json", str(file)),
         home=tmp_path,
     )
     assert run.returncode == 0, run.stdout
