@@ -197,12 +197,15 @@ class Arms(EnvGroupBuilder):
     size: int = 8
     reached: Callable[[Arms], Awaitable[None]] | None = None
     """Awaited before a pull is paid, to make some slow."""
+    metrics: Mapping[str, float] = {}
+    """Metrics of each pull."""
+    tag: str | None = None
 
     async def make_envs(self) -> list[Env]:
         return [Pull(self) for _ in range(self.size)]
 
     def logging_tags(self) -> list[str]:
-        return [f"arm{self.prompt}"]
+        return [self.tag or f"arm{self.prompt}"]
 
     def shares_prompt(self) -> bool:
         return True
@@ -220,7 +223,8 @@ class Pull(Env):
     async def step(self, action: Action) -> StepResult:
         if self.arms.reached is not None:
             await self.arms.reached(self.arms)
-        return StepResult(reward=int(action.tokens[0] == self.arms.pays), episode_done=True)
+        pays = action.tokens[0] == self.arms.pays
+        return StepResult(reward=int(pays), episode_done=True, metrics=self.arms.metrics)
 
 
 @pytest.fixture

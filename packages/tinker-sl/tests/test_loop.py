@@ -310,11 +310,11 @@ def test_evaluators_sample_from_a_snapshot_of_their_step_beside_training(
         )
         await asyncio.sleep(0.01)  # training goes on meanwhile
         seen.append(watched.clients[0].calls.count("optim_step"))
-        return {"test/ab": (await sampler.compute_logprobs(prompt))[1]}
+        return {"ab": (await sampler.compute_logprobs(prompt))[1]}
 
     config = make_config(schedule=Constant())
     run_on_double(config, watched, [likelihood_of_b_after_a])
-    values = column(config, "test/ab")
+    values = column(config, "eval/ab")
     assert list(values) == [0, 3, 6, 9, 10]
     assert values[0] == pytest.approx(-math.log(300))  # of the model before its first step
     assert list(values.values()) == sorted(values.values())

@@ -21,6 +21,8 @@ from typing import Any
 
 from attrs import Factory, define, field, frozen, validators
 
+from tinker_core.validators import positive
+
 _CHILD = Path(__file__).with_name("process_pool_child.py")
 _START_SECONDS = 120
 """Limit of the imports of the function's module."""
@@ -77,7 +79,7 @@ class ProcessPool:
 
     function: str
     """`package.module:function` or `/path/to/file.py:function`; only that module is imported."""
-    seconds: float = field(default=5.0, validator=validators.gt(0))
+    seconds: float = field(default=5.0, validator=positive)
     """Limit of one call."""
     size: int = field(factory=lambda: os.cpu_count() or 1, validator=validators.ge(1))
     memory_mb: int = field(default=4096, validator=validators.gt(0))

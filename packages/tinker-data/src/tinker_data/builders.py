@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -53,8 +54,10 @@ then; or when a file would have to start again."""
     @files.validator
     def _above_zero(self, _: object, files: Mapping[Path, float]) -> None:
         for path, weight in files.items():
-            if not weight > 0:
-                raise ValueError(f"files: the weight of {path} is {weight}; it has to be above 0")
+            if not 0 < weight < math.inf:
+                raise ValueError(
+                    f"files: the weight of {path} is {weight}; it must be a finite number above 0"
+                )
 
     def build(self, *, renderer: Renderer, seed: int) -> SupervisedData:
         """Open the files; raises DataError with file and row for what cannot be used."""

@@ -51,8 +51,8 @@ def test_the_seed_decides_a_mixture():
 def test_a_mixture_of_nothing_or_without_weights_is_an_error():
     with pytest.raises(DataError, match="source 1 of the mixture is empty"):
         mix([[1], []], [1, 1], seed=0)
-    for weights in ([1.0], [1.0, 0.0]):
-        with pytest.raises(ConfigError, match="as many weights above 0"):
+    for weights in ([1.0], [1.0, 0.0], [1.0, float("inf")], [float("nan"), 1.0]):
+        with pytest.raises(ConfigError, match="as many finite weights above 0"):
             mix([[1], [2]], weights, seed=0)
 
 

@@ -73,6 +73,7 @@ async def preference_loop(
     async with loop_state(run, training, config, total_steps=run_length(config, data)) as loop:
         if loop.evaluation_due():
             loop.record(*_evaluate(config, training, data, evaluators))
+            await loop.stop_early()
         for batch, forward in loop.until_end(_batches(training, data, loop.position)):
             with engine_errors(f"forward of step {loop.step + 1}"), scope("wait"):
                 outputs = await forward

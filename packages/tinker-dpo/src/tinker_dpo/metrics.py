@@ -7,7 +7,7 @@ train/margin                chosen minus rejected reward
 train/chosen_reward, ...    reward that the objective implies, mean over the batch
 train/chosen_logprob, ...   log-probability of the whole response, in nats
 train/chosen_tokens, ...    length of the response
-train/kl_to_reference       KTO: the reference point, in nats, from mismatched responses
+train/reference_point       KTO: z0, the KL to the reference in nats, from mismatched responses
 learning_rate               of the optimizer step
 num_pairs                   preferences in the batch
 num_skipped_rows            rows of the data that are skipped, if there are any
@@ -18,7 +18,8 @@ time/loss                   seconds of the loss and its gradient on the client
 time/step                   seconds since the result of the step before
 tokens_per_second           num_tokens / time/step
 test/...                    the same metrics of the held-out preferences
-test/kl_to_reference        KL to the reference by sampling, in nats per response, see `kl`
+eval/kl_to_reference        KL to the reference by sampling, in nats per response, see `kl`
+eval/...                    metrics of `evaluators`
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from tinker_dpo.custom_loss import datums_of
 from tinker_dpo.data.batches import PreferenceBatch
 from tinker_dpo.data.rendering import RenderedPreference
 from tinker_dpo.objectives.token_loss import TokenLoss
-from tinker_train import SubmittedStep, finish_step
+from tinker_train import SubmittedStep, finish_step, merge_metrics
 
 
 async def step_metrics(
@@ -48,10 +49,8 @@ async def step_metrics(
 
 def value_metrics(name: str, value: TokenLoss) -> dict[str, float]:
     """The value and the metrics of an objective, with `name` as prefix."""
-    return {
-        f"{name}/loss": value.loss,
-        **{f"{name}/{key}": number for key, number in value.metrics.items()},
-    }
+    metrics = merge_metrics("metrics of the objective", {"loss": value.loss}, value.metrics)
+    return {f"{name}/{key}": number for key, number in metrics.items()}
 
 
 def num_tokens(items: Sequence[RenderedPreference]) -> int:

@@ -25,14 +25,14 @@ def test_without_distance_to_the_reference() -> None:
 
 def test_gains_and_losses_are_measured_from_the_reference_point() -> None:
     value = Kto(beta=0.4).loss(judged([3.0, 3.0], [2.0, 4.0], [True, False]))
-    assert value.metrics["kl_to_reference"] == 3.0
+    assert value.metrics["reference_point"] == 3.0
     assert value.threshold == pytest.approx(0.4 * 3.0)
     assert value.loss == pytest.approx([0.5, 0.5])
 
 
 def test_the_reference_point_is_at_least_zero() -> None:
     value = Kto(beta=0.4).loss(judged([0.0], [-8.0], [True]))
-    assert value.metrics["kl_to_reference"] == 0.0
+    assert value.metrics["reference_point"] == 0.0
 
 
 def test_the_reference_is_subtracted_from_both_kinds_of_scores() -> None:

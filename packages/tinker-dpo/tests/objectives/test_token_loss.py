@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from attrs import evolve
+from attrs import evolve, frozen
 
+from tinker_core import ConfigError
 from tinker_dpo import (
     BradleyTerry,
     Dpo,
@@ -15,6 +16,8 @@ from tinker_dpo import (
     judged_loss,
     pair_loss,
 )
+from tinker_dpo.metrics import value_metrics
+from tinker_dpo.objectives.scores import PairLoss, Sides
 
 
 def response(logprobs: list[float], mask: list[float], reference: float = 0.0) -> Response:
@@ -127,7 +130,7 @@ def test_kto_takes_its_reference_point_from_the_mismatched_responses() -> None:
     of_good, of_bad = gradients(value, [good, bad])
     np.testing.assert_allclose(of_good, [0, -0.25 / 2])
     np.testing.assert_allclose(of_bad, [sigma[1] * (1 - sigma[1]) / 2])
-    assert value.metrics["kl_to_reference"] == 2.0
+    assert value.metrics["reference_point"] == 2.0
     assert value.metrics["chosen_reward"] == 2.0
     assert value.metrics["rejected_reward"] == -1.0
     assert value.metrics["accuracy"] == 0.5  # 2 is no gain over 2; -1 is a loss
@@ -154,3 +157,20 @@ def test_metrics_of_the_objective_are_logged_with_the_others() -> None:
     metrics = pair_loss(Counted(), [pair]).metrics
     assert metrics["mine"] == 7.0
     assert "margin" in metrics
+
+
+@frozen(kw_only=True)
+class Named(Dpo):
+    """DPO with a metric of its own."""
+
+    name: str
+
+    def loss(self, policy: Sides, reference: Sides) -> PairLoss:
+        return evolve(super().loss(policy, reference), metrics={self.name: 7.0})
+
+
+@pytest.mark.parametrize("name", ["accuracy", "chosen_reward", "loss"])
+def test_a_metric_of_an_objective_cannot_replace_one_of_the_loop(name: str) -> None:
+    pair = random_pair(np.random.default_rng(0))
+    with pytest.raises(ConfigError, match=f"metrics of the objective: .* called '{name}'"):
+        value_metrics("train", pair_loss(Named(name=name), [pair]))

@@ -32,7 +32,7 @@ def test_the_estimate_is_the_kl_of_the_next_token_where_a_response_is_one_token(
     for seed in range(400):
         params = tinker.SamplingParams(max_tokens=1, temperature=1.0, seed=seed)
         kl = KlToReference(reference=reference, prompts=[[1, 2]], params=params)
-        values.append(asyncio.run(kl(sampler))["test/kl_to_reference"])
+        values.append(asyncio.run(kl(sampler))["kl_to_reference"])
     error = np.std(values) / np.sqrt(len(values))
     assert np.mean(values) == pytest.approx(expected, abs=4 * error)
     assert set(reference.calls) == {"forward"}
@@ -45,7 +45,7 @@ def test_it_is_zero_between_a_model_and_itself(service) -> None:
     metrics = asyncio.run(
         KlToReference(reference=model, prompts=[[1], [2]], params=params)(sampler)
     )
-    assert metrics["test/kl_to_reference"] == pytest.approx(0.0, abs=1e-5)
+    assert metrics["kl_to_reference"] == pytest.approx(0.0, abs=1e-5)
 
 
 def test_a_prompt_is_what_comes_before_the_response() -> None:
@@ -61,7 +61,7 @@ class CountTokens:
         async def evaluator(sampler):
             params = tinker.SamplingParams(max_tokens=3, seed=0)
             response = await sampler.sample(tinker.ModelInput.from_ints([1]), 1, params)
-            return {"test/length": float(len(response.sequences[0].tokens))}
+            return {"length": float(len(response.sequences[0].tokens))}
 
         return evaluator
 
@@ -81,10 +81,10 @@ def test_kl_and_evaluators_are_measured_with_the_held_out_pairs(
     run_on_double(config, evaluators=evaluators)
     rows = [row for row in read_metrics(config.run_dir / "metrics.jsonl") if "test/loss" in row]
     assert [row["step"] for row in rows] == [0, 5, 10]
-    assert rows[0]["test/kl_to_reference"] == pytest.approx(0.0, abs=1e-4)
-    assert rows[-1]["test/kl_to_reference"] > 1.0
-    assert all(row["test/length"] == 3 for row in rows)
+    assert rows[0]["eval/kl_to_reference"] == pytest.approx(0.0, abs=1e-4)
+    assert rows[-1]["eval/kl_to_reference"] > 1.0
+    assert all(row["eval/length"] == 3 for row in rows)
     again = evolve(config, run_dir=config.run_dir.with_name("again"))
     run_on_double(again, evaluators=evaluators)
     again = read_metrics(config.run_dir.with_name("again") / "metrics.jsonl")
-    assert again[-1]["test/kl_to_reference"] == rows[-1]["test/kl_to_reference"]
+    assert again[-1]["eval/kl_to_reference"] == rows[-1]["eval/kl_to_reference"]

@@ -89,3 +89,25 @@ def test_finished_responses_are_judged_and_the_rest_counted(renderer) -> None:
 def test_a_pair_survives_being_written_down(renderer) -> None:
     pair = best_and_worst(PROMPT, RESPONSES, [0.0, 1.0, 2.0])
     assert read_pair(RawRow(content=pair_row(pair))) == pair
+
+
+@pytest.mark.parametrize("reward", [float("nan"), float("inf"), float("-inf")])
+def test_a_reward_that_is_not_finite_is_refused(reward) -> None:
+    with pytest.raises(DataError, match="the reward of response 1 is"):
+        best_and_worst(PROMPT, RESPONSES, [1.0, reward, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("texts", "rewards", "expected"),
+    [
+        ("ABA", [1.0, 0.5, 0.0], "AB"),  # the best and the worst have the same text
+        ("ABCD", [1.0, 1.0, 0.0, 0.0], "AC"),  # of equal rewards the first
+        ("AAB", [0.0, 1.0, 0.75], "BA"),
+        ("ABB", [1.0, 0.0, 0.0], "AB"),
+    ],
+)
+def test_the_pair_is_the_first_of_those_with_the_greatest_difference(
+    texts, rewards, expected
+) -> None:
+    pair = best_and_worst(PROMPT, [said("assistant", text) for text in texts], rewards)
+    assert pair.chosen[0].text + pair.rejected[0].text == expected

@@ -120,3 +120,12 @@ def test_equal_scores_have_the_interval_of_their_number(value: float, n: int) ->
 def test_scores_that_cancel_within_clusters_have_the_interval_of_the_clusters() -> None:
     estimate = share_estimate([0.1, 0.3, 0.1, 0.3], ["a", "a", "b", "b"])
     assert (estimate.low, estimate.high) == pytest.approx(wilson_interval(0.2, 2))
+
+
+def test_equal_fractions_have_the_interval_of_their_number_however_they_round() -> None:
+    for fraction, n in [(1 / 3, 10), (0.1, 3), (0.7, 7), (0.5, 3)]:
+        estimate = share_estimate([fraction] * n)
+        low, high = wilson_interval(fraction, n)
+        assert (estimate.low, estimate.high) == pytest.approx((low, high))
+        assert estimate.high - estimate.low > 0.2
+    assert share_estimate([0.5] * 3).low == pytest.approx(0.125, abs=0.001)

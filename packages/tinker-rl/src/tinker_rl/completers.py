@@ -10,6 +10,7 @@ from attrs import field, frozen, validators
 
 from tinker_core import EngineError, Message, Outcome, ToolSpec
 from tinker_core.engine.errors import engine_errors
+from tinker_core.validators import non_negative
 from tinker_render import Renderer
 from tinker_rl.trajectory import Action, Observation, StopCondition
 
@@ -62,7 +63,7 @@ class Sampling:
 
     max_tokens: int = field(default=256, validator=validators.gt(0))
     """Greatest number of tokens of a turn."""
-    temperature: float = field(default=1.0, validator=validators.ge(0.0))
+    temperature: float = field(default=1.0, validator=non_negative)
     """Losses assume 1: the engine returns logprobs at temperature 1."""
     top_p: float = field(
         default=1.0, validator=validators.and_(validators.gt(0.0), validators.le(1.0))

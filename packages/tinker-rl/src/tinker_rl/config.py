@@ -8,6 +8,7 @@ import tyro
 from attrs import field, frozen, validators
 
 from tinker_core import ConfigError, DataError
+from tinker_core.validators import non_negative
 from tinker_rl.completers import Sampling
 from tinker_rl.data.dataset import ModelRLDatasetBuilder, RLDataset, RLDatasetBuilder
 from tinker_rl.rollout.rollout_config import RolloutConfig
@@ -55,7 +56,7 @@ class Evaluation(BaseEvaluation):
     """Metric of early stopping."""
     greater_is_better: bool = True
     """True if a greater value of the metric is better."""
-    temperature: float = field(default=1.0, validator=validators.ge(0.0))
+    temperature: float = field(default=1.0, validator=non_negative)
     """Sampling temperature; 0 is greedy."""
 
 

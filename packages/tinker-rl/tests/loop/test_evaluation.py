@@ -22,5 +22,5 @@ def test_the_test_set_is_played_before_between_and_after(bench: Any, arms: Any) 
     rows = {row["step"]: row for row in bench.metrics(config)}
     assert [step for step, row in rows.items() if "test/reward" in row] == [0, 2, 3]
     assert rows[3]["test/reward"] == rows[3]["test/env/all/reward"]
-    assert rows[0]["mine"] == pytest.approx(-np.log(16))
-    assert rows[3]["mine"] > rows[2]["mine"] > rows[0]["mine"]
+    assert rows[0]["eval/mine"] == pytest.approx(-np.log(16))
+    assert rows[3]["eval/mine"] > rows[2]["eval/mine"] > rows[0]["eval/mine"]

@@ -36,6 +36,7 @@ async def supervised_loop(
     async with loop_state(run, training, config, total_steps=run_length(config, data)) as loop:
         if loop.evaluation_due():
             loop.record(*evaluate(training, data, evaluators))
+            await loop.stop_early()
         for batch in loop.until_end(_batches(config, data, loop.position)):
             datums = normalise_weights(batch.datums, config.normalisation)
             step = submit_step(training, datums, loop.adam_params())

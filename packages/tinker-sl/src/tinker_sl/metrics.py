@@ -24,7 +24,14 @@ import tinker
 
 from tinker_data import Batch
 from tinker_sl.bits_per_byte import bits_per_byte
-from tinker_train import SubmittedStep, datum_weights, finish_step, scope, weighted_nll
+from tinker_train import (
+    SubmittedStep,
+    datum_weights,
+    finish_step,
+    merge_metrics,
+    scope,
+    weighted_nll,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -33,23 +40,27 @@ if TYPE_CHECKING:
 async def step_metrics(
     step: SubmittedStep, batch: Batch, *, number: int, tokenizer: PreTrainedTokenizerBase | None
 ) -> dict[str, float]:
-    """The metrics of the step of that number, when it arrives; raises EngineError if it failed."""
+    """The metrics of the step of that number, when it arrives.
+
+    Raises EngineError if it failed, and ConfigError for a count of the data with the name of
+    another metric.
+    """
     with scope("step", number=number):
         result = await finish_step(step, number=number)
     datums = batch.datums
     bits = {}
     if tokenizer is not None:
         bits["train/bpb"] = bits_per_byte(datums, result.outputs, tokenizer)
-    return {
+    metrics = {
         "epoch": batch.position.epoch,
         "train/nll": weighted_nll(datums, result.outputs).per_token,
         **bits,
         "num_sequences": len(datums),
         "num_tokens": num_tokens(datums),
         "num_loss_tokens": sum(int(np.count_nonzero(datum_weights(datum))) for datum in datums),
-        **batch.counts,
         **{f"optim/{key}": value for key, value in result.optim_metrics.items()},
     }
+    return merge_metrics(f"counts of the batch of step {number}", metrics, batch.counts)
 
 
 def num_tokens(datums: Sequence[tinker.Datum]) -> int:

@@ -10,6 +10,7 @@ import tinker
 from attrs import field, frozen, validators
 
 from tinker_core import Message, Outcome
+from tinker_core.validators import non_negative
 from tinker_render import Renderer, renderer_for
 from tinker_train import engine_errors, open_trained_model, run_on_engine
 
@@ -20,7 +21,7 @@ class Sampling:
 
     max_tokens: int = field(default=256, validator=validators.ge(1))
     """Longest reply in tokens."""
-    temperature: float = field(default=0.0, validator=validators.ge(0.0))
+    temperature: float = field(default=0.0, validator=non_negative)
     """0 takes the most probable token."""
     seed: int | None = None
     """Makes sampling repeatable."""

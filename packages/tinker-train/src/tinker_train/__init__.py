@@ -40,7 +40,14 @@ from tinker_train.loop.step import (
     weighted_nll,
 )
 from tinker_train.metrics.reporting import Reporting
-from tinker_train.metrics.rows import Metrics, PendingMetrics, dict_mean, last_values, read_metrics
+from tinker_train.metrics.rows import (
+    Metrics,
+    PendingMetrics,
+    dict_mean,
+    last_values,
+    merge_metrics,
+    read_metrics,
+)
 from tinker_train.metrics.sink import JsonlSink, MetricSink, MetricSinks
 from tinker_train.optim.adam import Adam, adam_params
 from tinker_train.optim.hyperparameters import (
@@ -134,6 +141,7 @@ __all__ = [
     "logtree",
     "loop_state",
     "lr_multiplier",
+    "merge_metrics",
     "model_size",
     "open_run",
     "open_trained_model",

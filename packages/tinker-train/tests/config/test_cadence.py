@@ -63,6 +63,10 @@ def test_a_cadence_is_one_argument_of_a_command_line_and_its_default_is_shown(gi
         ("20 steps", Every(steps=20)),
         ("1e6 tokens", EveryTokens(tokens=1_000_000)),
         ("600seconds", EverySeconds(seconds=600.0)),
+        ("0.25 seconds", EverySeconds(seconds=0.25)),
+        ("1234567.5 seconds", EverySeconds(seconds=1234567.5)),
+        ("1e-05 seconds", EverySeconds(seconds=1e-5)),
+        ("2.5e1 steps", Every(steps=25)),
         ("never", Never()),
     ],
 )
@@ -71,7 +75,22 @@ def test_a_cadence_is_read_as_people_write_it_and_written_so_that_it_can_be_read
     assert parse_cadence(write_cadence(cadence)) == cadence
 
 
-@pytest.mark.parametrize("text", ["", "often", "20 apples", "-3", "1.2.3"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "often",
+        "20 apples",
+        "-3",
+        "1.2.3",
+        "2.5 steps",
+        "0.5",
+        "1e-1 tokens",
+        "0",
+        "1e400 seconds",
+        "1e400",
+    ],
+)
 def test_another_text_is_no_cadence(text):
     with pytest.raises(ValueError, match="invalid cadence"):
         parse_cadence(text)

@@ -146,7 +146,10 @@ def test_a_file_that_a_person_wrote_needs_no_class_names(tmp_path):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("adam = {learning_rate = -1}", r"config.toml: .*learning_rate.* must be > 0"),
+        (
+            "adam = {learning_rate = -1}",
+            r"config.toml: .*learning_rate must be a finite number",
+        ),
         ("x = ", "config.toml cannot be read"),
         ('every = "sometimes"', "config.toml: .*invalid cadence 'sometimes'"),
     ],

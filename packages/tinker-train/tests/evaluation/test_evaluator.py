@@ -5,22 +5,26 @@ import asyncio
 import pytest
 import tinker
 
-from tinker_core import EngineError
+from tinker_core import ConfigError, EngineError
 from tinker_core.testing import BigramService, ReadyFuture, refused
 from tinker_train import evaluate_snapshot, run_evaluators
 
 
-async def one(_):
-    return {"test/one": 1.0, "test/both": 1.0}
+def returns(**metrics):
+    async def evaluator(_):
+        return metrics
+
+    return evaluator
 
 
-async def two(_):
-    return {"test/two": 2.0, "test/both": 2.0}
+def test_the_metrics_of_evaluators_have_their_own_prefix():
+    metrics = asyncio.run(run_evaluators(None, [returns(step=999.0), returns(accuracy=0.5)]))
+    assert metrics == {"eval/step": 999.0, "eval/accuracy": 0.5}
 
 
-def test_the_metrics_of_all_evaluators_are_joined_and_the_later_one_counts():
-    metrics = asyncio.run(run_evaluators(None, [one, two]))
-    assert metrics == {"test/one": 1.0, "test/two": 2.0, "test/both": 2.0}
+def test_a_name_that_two_evaluators_return_is_refused():
+    with pytest.raises(ConfigError, match="evaluators: two metrics are called 'eval/accuracy'"):
+        asyncio.run(run_evaluators(None, [returns(accuracy=0.5), returns(accuracy=0.25)]))
 
 
 def test_evaluators_run_concurrently():
@@ -48,7 +52,7 @@ def test_a_snapshot_is_of_the_weights_at_its_submission(tmp_path):
 
     pending = evaluate_snapshot(training, [logprob])
     training.model.logits[1, 2] = 50.0  # a step after it
-    assert asyncio.run(pending)["logprob"] < -1.0
+    assert asyncio.run(pending)["eval/logprob"] < -1.0
 
 
 def test_a_snapshot_that_fails_is_an_engine_error():
@@ -60,4 +64,4 @@ def test_a_snapshot_that_fails_is_an_engine_error():
             return ReadyFuture(call)
 
     with pytest.raises(EngineError, match=r"evaluation by sampling: .*disk full"):
-        asyncio.run(evaluate_snapshot(Broken(), [one]))
+        asyncio.run(evaluate_snapshot(Broken(), [returns()]))

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tinker_core import ConfigError
 from tinker_core.testing import BigramService
 from tinker_train import (
     CheckpointRecord,
@@ -160,3 +161,19 @@ def test_nothing_is_added_without_an_open_row(run):
                 recorder.add_checkpoint(None)
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("name", ["train/nll", "learning_rate", "time/step", "tokens_per_second"])
+def test_an_evaluation_cannot_replace_a_metric_of_its_step(run, notes, name):
+    async def scenario():
+        async with task_group() as tasks:
+            recorder = Recorder(run, tasks)
+            recorder.open_row(1)
+            result = now(**{"train/nll": 2.0, "num_tokens": 8})
+            recorder.add_result(result, {"learning_rate": 1e-4})
+            recorder.add(now(**{name: -5.0}))
+            recorder.close_row()
+
+    with pytest.raises(ConfigError, match=f"step 1: two metrics are called '{name}'"):
+        asyncio.run(scenario())
+    assert notes.rows == []

@@ -4,6 +4,7 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from attrs import define, field
 
 from tinker_core import ConfigError
 from tinker_train import Reporting
@@ -32,15 +33,54 @@ def run(tmp_path):
     return ReportedRun(path=path, run_id="0123456789abcdef", config={"lr": 1e-4})
 
 
-def test_a_sink_that_fails_is_left_out_and_that_is_said_once():
+def test_a_sink_that_fails_again_and_again_is_left_out_and_that_is_said_once():
     said = []
     broken = Broken()
     sink = ReportingSink("wandb", broken, said.append)
-    sink.log_metrics({"a": 1.0}, 1)
-    sink.log_metrics({"a": 1.0}, 2)
+    for step in range(9):
+        sink.log_metrics({"a": 1.0, "b": 2.0}, step)
     sink.close()
     assert said == ["wandb gets no more metrics: ConnectionError: no route"]
-    assert broken.calls == 1
+    assert broken.calls == 4
+
+
+@define
+class Particular:
+    """A sink that refuses a row with a name that it does not know."""
+
+    known: set[str]
+    first_step: int = 0
+    rows: list = field(factory=list)
+
+    def log_metrics(self, metrics, step):
+        if strange := metrics.keys() - self.known:
+            raise ValueError(f"invalid name {min(strange)}")
+        self.rows.append((step, metrics))
+
+    def close(self):
+        pass
+
+
+def test_a_metric_that_a_sink_refuses_is_left_out_and_all_others_arrive():
+    said = []
+    particular = Particular({"a", "b"})
+    sink = ReportingSink("mlflow", particular, said.append)
+    for step in range(9):
+        sink.log_metrics({"a": 1.0, "pass@1": 0.5, "b": 2.0}, step)
+    assert said == ["mlflow does not get 'pass@1': ValueError: invalid name pass@1"]
+    arrived = {}
+    for step, row in particular.rows:
+        arrived.setdefault(step, {}).update(row)
+    assert arrived == {step: {"a": 1.0, "b": 2.0} for step in range(9)}
+
+
+def test_a_short_outage_costs_the_rows_of_its_time_and_no_metric_later():
+    particular = Particular(set())
+    sink = ReportingSink("mlflow", particular, print)
+    sink.log_metrics({"a": 1.0}, 0)
+    particular.known.add("a")
+    sink.log_metrics({"a": 2.0}, 1)
+    assert particular.rows == [(1, {"a": 2.0})]
 
 
 def test_a_sink_that_is_not_installed_says_what_to_install(run, monkeypatch):

@@ -23,3 +23,10 @@ def test_betas_are_two_numbers_from_0_to_below_1(betas):
 
 def test_a_beta_of_zero_is_no_memory_and_allowed():
     assert Adam(betas=(0.0, 0.0)).betas == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "eps", "weight_decay", "grad_clip_norm"])
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), -1.0])
+def test_settings_are_finite_numbers(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be a finite number"):
+        Adam(**{name: value})

@@ -53,3 +53,10 @@ def test_a_warm_up_as_long_as_the_run_and_a_step_beyond_it_are_errors():
         lr_multiplier(Linear(warmup_steps=4), 0, 4)
     with pytest.raises(ConfigError, match="step 4 is outside a run of 4 steps"):
         lr_multiplier(Linear(), 4, 4)
+
+
+@pytest.mark.parametrize("kind", [Linear, Cosine])
+@pytest.mark.parametrize("end", [0.0, 0.1, 0.3, 0.7, 1.0])
+def test_the_last_step_has_exactly_the_rate_at_the_end(kind, end):
+    for total in range(2, 60):
+        assert lr_multiplier(kind(end=end), total - 1, total) == end

@@ -6,6 +6,7 @@ rows as the mixture of the same sources in memory, and it can be resumed at any 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, Literal
@@ -36,9 +37,13 @@ def mix(
     source that ends starts again until every row of every source was drawn. With `first_exhausted`,
     the mixture ends when a source would have to start again.
     """
-    if len(weights) != len(sources) or not all(weight > 0 for weight in weights):
-        raise ConfigError(f"{len(sources)} sources need as many weights above 0, not {weights}")
-    shares = tuple(float(weight) / sum(weights) for weight in weights)
+    if len(weights) != len(sources) or not all(0 < weight < math.inf for weight in weights):
+        raise ConfigError(
+            f"{len(sources)} sources need as many finite weights above 0, not {weights}"
+        )
+    largest = max(weights)  # the sum of the weights themselves may be infinite
+    total = math.fsum(weight / largest for weight in weights)
+    shares = tuple(weight / largest / total for weight in weights)
     if any(isinstance(source, RowStream) for source in sources):
         return MixedStream(tuple(map(_as_stream, sources)), shares, seed, until)
     return _mix_rows(sources, shares, seed, until)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from attrs import field, frozen, validators
 
+from tinker_core.validators import non_negative
 from tinker_dpo.objectives.logistic import dlog_odds, log_odds, log_sigmoid, sigmoid
 from tinker_dpo.objectives.objective import RewardObjective
 from tinker_dpo.objectives.scores import PairLoss, Sides
@@ -20,7 +21,7 @@ class BradleyTerry(RewardObjective):
     The reward of a response is the log-odds of one label, which answers a question about it.
     """
 
-    margin: float = field(default=0.0, validator=validators.ge(0.0))
+    margin: float = field(default=0.0, validator=non_negative)
     """Target margin of the chosen response's reward."""
     question: str = "Is this a good answer?"
     """The user's message after the response."""

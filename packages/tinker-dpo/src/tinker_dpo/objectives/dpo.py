@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from attrs import field, frozen, validators
 
+from tinker_core.validators import positive
 from tinker_dpo.objectives.logistic import log_sigmoid, sigmoid
 from tinker_dpo.objectives.objective import PairObjective
 from tinker_dpo.objectives.scores import PairLoss, Sides
@@ -18,7 +19,7 @@ from tinker_dpo.objectives.scores import PairLoss, Sides
 class Dpo(PairObjective):
     """Direct preference optimisation (arXiv:2305.18290)."""
 
-    beta: float = field(default=0.1, validator=validators.gt(0.0))
+    beta: float = field(default=0.1, validator=positive)
     """Strength of the KL penalty to the reference."""
     label_smoothing: float = field(default=0.0, validator=[validators.ge(0.0), validators.lt(0.5)])
     """Share of the pairs whose label is assumed to be wrong."""

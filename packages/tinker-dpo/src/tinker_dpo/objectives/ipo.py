@@ -5,8 +5,9 @@ With h as in DPO, the loss is (h - 1 / (2 beta))^2.
 
 from __future__ import annotations
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
+from tinker_core.validators import positive
 from tinker_dpo.objectives.objective import PairObjective
 from tinker_dpo.objectives.scores import PairLoss, Sides
 
@@ -15,7 +16,7 @@ from tinker_dpo.objectives.scores import PairLoss, Sides
 class Ipo(PairObjective):
     """Identity preference optimisation (arXiv:2310.12036)."""
 
-    beta: float = field(default=0.1, validator=validators.gt(0.0))
+    beta: float = field(default=0.1, validator=positive)
     """The paper's tau: the margin is pulled to 1 / (2 beta)."""
     length_normalised: bool = False
     """Take the mean over tokens as the score; the paper has the sum."""

@@ -8,8 +8,9 @@ is the mean of r over mismatched responses, at least 0; no gradient goes through
 from __future__ import annotations
 
 import numpy as np
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
+from tinker_core.validators import positive
 from tinker_dpo.objectives.logistic import sigmoid
 from tinker_dpo.objectives.objective import JudgedObjective
 from tinker_dpo.objectives.scores import JudgedLoss, JudgedScores
@@ -19,17 +20,17 @@ from tinker_dpo.objectives.scores import JudgedLoss, JudgedScores
 class Kto(JudgedObjective):
     """Kahneman-Tversky optimisation, of responses that are judged one by one (arXiv:2402.01306)."""
 
-    beta: float = field(default=0.1, validator=validators.gt(0.0))
+    beta: float = field(default=0.1, validator=positive)
     """Strength of the KL penalty to the reference."""
-    desirable_weight: float = field(default=1.0, validator=validators.gt(0.0))
+    desirable_weight: float = field(default=1.0, validator=positive)
     """The paper's lambda_D: weight of a desirable response."""
-    undesirable_weight: float = field(default=1.0, validator=validators.gt(0.0))
+    undesirable_weight: float = field(default=1.0, validator=positive)
     """The paper's lambda_U: weight of an undesirable response."""
     needs_reference = True
     length_normalised = False
 
     def loss(self, scores: JudgedScores) -> JudgedLoss:
-        """The metric `kl_to_reference` is z0, in nats."""
+        """The metric `reference_point` is z0, in nats."""
         log_ratio_P = scores.policy - scores.reference
         mismatched_Q = scores.mismatched_policy - scores.mismatched_reference
         reference_point = max(0.0, float(np.mean(mismatched_Q)))
@@ -41,5 +42,5 @@ class Kto(JudgedObjective):
             dscore=-weight_P * sign_P * self.beta * value_P * (1 - value_P),
             reward=self.beta * log_ratio_P,
             threshold=self.beta * reference_point,
-            metrics={"kl_to_reference": reference_point},
+            metrics={"reference_point": reference_point},
         )

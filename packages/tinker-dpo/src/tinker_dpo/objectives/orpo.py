@@ -6,8 +6,9 @@ supervised learning of the chosen response.
 
 from __future__ import annotations
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
+from tinker_core.validators import positive
 from tinker_dpo.objectives.bradley_terry import odds_ratio_loss
 from tinker_dpo.objectives.objective import PairObjective
 from tinker_dpo.objectives.scores import PairLoss, Sides
@@ -17,7 +18,7 @@ from tinker_dpo.objectives.scores import PairLoss, Sides
 class Orpo(PairObjective):
     """Odds-ratio preference optimisation, without a reference (arXiv:2403.07691)."""
 
-    weight: float = field(default=0.1, validator=validators.gt(0.0))
+    weight: float = field(default=0.1, validator=positive)
     """The paper's lambda: weight of the odds ratio beside supervised learning."""
     needs_reference = False
     length_normalised = True

@@ -5,8 +5,9 @@ The loss is -log s(beta (chosen - rejected) - margin), of mean log-probabilities
 
 from __future__ import annotations
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
+from tinker_core.validators import non_negative, positive
 from tinker_dpo.objectives.logistic import log_sigmoid, sigmoid
 from tinker_dpo.objectives.objective import PairObjective
 from tinker_dpo.objectives.scores import PairLoss, Sides
@@ -16,9 +17,9 @@ from tinker_dpo.objectives.scores import PairLoss, Sides
 class SimPo(PairObjective):
     """Simple preference optimisation, without a reference (arXiv:2405.14734)."""
 
-    beta: float = field(default=2.0, validator=validators.gt(0.0))
+    beta: float = field(default=2.0, validator=positive)
     """Scale of the difference of mean log-probabilities."""
-    margin: float = field(default=1.0, validator=validators.ge(0.0))
+    margin: float = field(default=1.0, validator=non_negative)
     """The paper's gamma: target margin of the chosen response."""
     needs_reference = False
     length_normalised = True

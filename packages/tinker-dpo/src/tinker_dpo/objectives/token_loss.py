@@ -9,6 +9,7 @@ from attrs import frozen
 
 from tinker_dpo.objectives.objective import JudgedObjective, Objective, PairObjective
 from tinker_dpo.objectives.scores import Array, JudgedLoss, JudgedScores, PairLoss, Sides
+from tinker_train import merge_metrics
 
 
 @frozen(kw_only=True, eq=False)
@@ -105,7 +106,7 @@ def _pair_metrics(
     value: PairLoss, chosen: Sequence[Response], rejected: Sequence[Response]
 ) -> dict[str, float]:
     margins_P = value.rewards.difference
-    return {
+    metrics = {
         "accuracy": float((margins_P > 0).mean() + 0.5 * (margins_P == 0).mean()),
         "margin": float(margins_P.mean()),
         "chosen_reward": float(value.rewards.chosen.mean()),
@@ -114,8 +115,8 @@ def _pair_metrics(
         "rejected_logprob": float(np.mean([r.total for r in rejected])),
         "chosen_tokens": float(np.mean([r.num_tokens for r in chosen])),
         "rejected_tokens": float(np.mean([r.num_tokens for r in rejected])),
-        **value.metrics,
     }
+    return merge_metrics("metrics of the objective", metrics, value.metrics)
 
 
 def _judged_metrics(value: JudgedLoss, desirable: Sequence[bool]) -> dict[str, float]:
@@ -123,9 +124,8 @@ def _judged_metrics(value: JudgedLoss, desirable: Sequence[bool]) -> dict[str, f
     metrics = {
         "accuracy": float(np.mean((value.reward > value.threshold) == good_P)),
         "num_desirable": float(good_P.sum()),
-        **value.metrics,
     }
     for name, mask_P in (("chosen_reward", good_P), ("rejected_reward", ~good_P)):
         if mask_P.any():
             metrics[name] = float(value.reward[mask_P].mean())
-    return metrics
+    return merge_metrics("metrics of the objective", metrics, value.metrics)

@@ -31,7 +31,7 @@ class KlToReference:
     params: tinker.SamplingParams
 
     async def __call__(self, sampler: tinker.SamplingClient) -> Metrics:
-        """`test/kl_to_reference` in nats per response, `test/kl_per_token` in nats per token."""
+        """`kl_to_reference` in nats per response, `kl_per_token` in nats per token."""
         samples = await gather(
             self._sample(sampler, number, prompt) for number, prompt in enumerate(self.prompts)
         )
@@ -41,8 +41,8 @@ class KlToReference:
         log_ratio = np.array(logprobs) - np.array(sequence_logprobs(responses, outputs))
         num_tokens = sum(float(response.mask.sum()) for response in responses)
         return {
-            "test/kl_to_reference": float(log_ratio.mean()),
-            "test/kl_per_token": float(log_ratio.sum()) / num_tokens,
+            "kl_to_reference": float(log_ratio.mean()),
+            "kl_per_token": float(log_ratio.sum()) / num_tokens,
         }
 
     async def _sample(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import permutations
 
 import tinker
 from attrs import field, frozen, validators
 
 from tinker_core import DataError, Message, Reply, to_openai
+from tinker_core.validators import positive
 from tinker_data import PreferencePair
 from tinker_data.layouts.fields import Messages
 from tinker_render import Renderer
@@ -25,7 +28,7 @@ class BestOfN:
     """Responses per prompt."""
     max_tokens: int = field(default=256, validator=validators.ge(1))
     """Longest response in tokens; a response that is cut short is not used."""
-    temperature: float = field(default=1.0, validator=validators.gt(0.0))
+    temperature: float = field(default=1.0, validator=positive)
     seed: int | None = None
     """Makes sampling repeatable; prompt i has the seed plus i."""
     concurrency: int = field(default=64, validator=validators.ge(1))
@@ -40,24 +43,30 @@ class BestOfNPairs:
     num_unfinished: int
     """Responses that were cut short or malformed."""
     num_without_difference: int
-    """Prompts with equal rewards, or with fewer than two responses."""
+    """Prompts without two different responses of different reward."""
 
 
 def best_and_worst(
     prompt: Messages, responses: Sequence[Messages], rewards: Sequence[float]
 ) -> PreferencePair | None:
-    """The pair of the highest and the lowest reward; None if all are equal or there is only one.
+    """The pair of different responses with the greatest difference in reward; None without one.
 
-    Of equal rewards the first counts. Raises DataError if there is not one reward per response.
+    Of equal differences the first response counts, as chosen and then as rejected. Raises DataError
+    if there is not one finite reward per response.
     """
     if len(responses) != len(rewards):
         raise DataError(f"{len(responses)} responses, but {len(rewards)} rewards")
-    if len(responses) < 2:
+    for number, reward in enumerate(rewards):
+        if not math.isfinite(reward):
+            raise DataError(f"the reward of response {number} is {reward}")
+    different = [
+        (i, j)
+        for i, j in permutations(range(len(rewards)), 2)
+        if rewards[i] > rewards[j] and responses[i] != responses[j]
+    ]
+    if not different:
         return None
-    order = sorted(range(len(rewards)), key=lambda i: -rewards[i])
-    best, worst = order[0], order[-1]
-    if rewards[best] == rewards[worst] or responses[best] == responses[worst]:
-        return None
+    best, worst = max(different, key=lambda pair: rewards[pair[0]] - rewards[pair[1]])
     return PreferencePair(prompt=prompt, chosen=responses[best], rejected=responses[worst])
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import tinker
 
-from tinker_train import Metrics, gather
+from tinker_train import Metrics, gather, merge_metrics
 
 Client = TypeVar("Client")
 Evaluator = Callable[[Client], Awaitable[Metrics]]
@@ -22,15 +22,15 @@ async def evaluate(client: Client, evaluators: Mapping[str, Evaluator[Client]]) 
     """The metrics of all evaluators, run concurrently, each under `name/metric`.
 
     Every evaluator is called before the first is awaited, so that those of a training client see
-    the same weights.
+    the same weights. Raises ConfigError for a metric with the name of another.
     """
     called = [evaluator(client) for evaluator in evaluators.values()]
     results = await gather([_wait(metrics) for metrics in called])
-    return {
-        f"{name}/{metric}": value
+    prefixed = [
+        {f"{name}/{metric}": value for metric, value in metrics.items()}
         for name, metrics in zip(evaluators, results, strict=True)
-        for metric, value in metrics.items()
-    }
+    ]
+    return merge_metrics("evaluators", *prefixed)
 
 
 async def _wait(metrics: Awaitable[Metrics]) -> Metrics:

@@ -12,7 +12,7 @@ from attrs import field, frozen, validators
 
 from tinker_core import DataError, Message, datum_from_model_input_weights
 from tinker_evals.model.model import SamplingClient
-from tinker_render import Renderer, TrainOnWhat
+from tinker_render import DEFAULT_TRAIN_ON_WHAT, Renderer, TrainOnWhat
 from tinker_train import Metrics, Nll, datum_weights, engine_errors, gather, weighted_nll
 
 Conversations = Sequence[Sequence[Message | Mapping[str, Any]]]
@@ -64,7 +64,7 @@ class HeldOut:
 def held_out(
     conversations: Conversations,
     renderer: Renderer,
-    train_on_what: TrainOnWhat = TrainOnWhat.ALL_ASSISTANT_MESSAGES,
+    train_on_what: TrainOnWhat = DEFAULT_TRAIN_ON_WHAT,
 ) -> HeldOut:
     """Render conversations. The predicted tokens are those that `train_on_what` trains on.
 

@@ -151,7 +151,11 @@ def _sampling_params(
 def to_message(message: ChatMessage) -> Message:
     """Inspect's message as ours. Raises DataError for content other than text and reasoning."""
     calls = [
-        OurToolCall(name=call.function, arguments=json.dumps(call.arguments), id=call.id)
+        OurToolCall(
+            name=call.function,
+            arguments=json.dumps(call.arguments, ensure_ascii=False),
+            id=call.id,
+        )
         for call in getattr(message, "tool_calls", None) or ()
     ]
     return Message(

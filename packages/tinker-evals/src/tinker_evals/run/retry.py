@@ -11,6 +11,7 @@ from attrs import field, frozen, validators
 from tinker import types
 
 from tinker_core import EngineError
+from tinker_core.validators import non_negative
 from tinker_evals.errors import GradingError
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ class Retry:
 
     attempts: int = field(default=3, validator=validators.ge(1))
     """Calls in all."""
-    backoff_s: float = field(default=1.0, validator=validators.ge(0))
+    backoff_s: float = field(default=1.0, validator=non_negative)
     """Seconds before the second call; doubled before each further one."""
 
     async def __call__(self, call: Callable[[], Awaitable[T]]) -> T:

@@ -7,6 +7,7 @@ from typing import Literal
 from attrs import field, frozen, validators
 
 from tinker_core import ConfigError
+from tinker_core.validators import non_negative
 from tinker_evals.run.retry import Retry
 
 Style = Literal["chat", "text"]
@@ -24,7 +25,7 @@ class Sampling:
     """Content of the system message of a chat."""
     max_tokens: int | None = field(default=None, validator=validators.optional(validators.gt(0)))
     """Most tokens of a reply; default: the task's own limit."""
-    temperature: float = field(default=0.0, validator=validators.ge(0))
+    temperature: float = field(default=0.0, validator=non_negative)
     top_p: float = field(default=1.0, validator=validators.and_(validators.gt(0), validators.le(1)))
     seed: int = 0
 

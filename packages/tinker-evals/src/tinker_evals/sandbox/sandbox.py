@@ -26,6 +26,7 @@ from weakref import WeakKeyDictionary
 
 from attrs import field, frozen, validators
 
+from tinker_core.validators import positive
 from tinker_evals.errors import GradingError
 
 _SHOWN = 2_000
@@ -53,7 +54,7 @@ class SandboxResult:
 class Sandbox:
     """Runs programs with limits."""
 
-    seconds: float = field(default=10.0, validator=validators.gt(0))
+    seconds: float = field(default=10.0, validator=positive)
     """Limit of wall-clock time and of processor time."""
     memory_mb: int = field(default=1024, validator=validators.gt(0))
     file_mb: int = field(default=16, validator=validators.gt(0))

@@ -8,23 +8,28 @@ from tinker_rl.reporting.rollout_metrics import rollout_metrics
 from tinker_rl.reporting.transcripts import Transcripts
 from tinker_rl.trajectory import TrajectoryGroup
 from tinker_rl.update.policy_update import PolicyUpdate, update_result
-from tinker_train import Metrics, RunDirectory
+from tinker_train import Metrics, RunDirectory, merge_metrics
 from tinker_train.metrics.distributions import append_distribution
 
 
 async def record_batch(update: PolicyUpdate, transcripts: Transcripts) -> Metrics:
-    """All metrics of a batch, when its results have arrived. Raises EngineError."""
-    trained = await update_result(update.steps)
+    """All metrics of a batch, when its results have arrived.
+
+    Raises EngineError, and ConfigError for two metrics of one name.
+    """
+    recomputed = update.config.recompute_logprobs
+    old = "kl_recomputed_trainer" if recomputed else "kl_sampler_trainer"
+    trained = await update_result(update.steps, kl_name=old)
     await transcripts.write("train", update.steps_before, update.groups, trained)
     record_rewards(transcripts, "train/reward", update.steps[-1].number, update.groups)
     ages = [update.steps_before - group.sampler_step for group in update.groups]
-    return {
-        **rollout_metrics(update.groups),
-        **trained.metrics,
-        "staleness/mean": sum(ages) / len(ages),
-        "staleness/max": max(ages),
-        **update.metrics,
-    }
+    return merge_metrics(
+        f"batch of step {update.steps[-1].number}",
+        rollout_metrics(update.groups),
+        trained.metrics,
+        {"staleness/mean": sum(ages) / len(ages), "staleness/max": max(ages)},
+        update.metrics,
+    )
 
 
 def record_rewards(

@@ -64,6 +64,7 @@ async def rl_loop(config: Config, clients: Clients, data: RLData, run: Run) -> T
     ):
         if evaluations.due(loop):
             loop.record(*evaluations.of(await snapshots.newest(loop)))
+            await loop.stop_early()
         for index in loop.until_end(range(loop.position.get("batch", 0), batches)):
             update = PolicyUpdate(
                 training=clients.training,

@@ -11,7 +11,8 @@ env/<tag>/stop/<reason>            fraction of episodes with that stop reason
 env/<tag>/groups/mixed             fraction of groups with a difference in reward; `all_good` and
                                    `all_bad`: equal rewards, at least 0.5 or below
 env/<tag>/<name>                   mean of an environment's metric over the episodes that have it;
-                                   `<name>/episodes` is their number if it is not all
+                                   `<name>/episodes` is their number if it is not all. The names
+                                   above are reserved
 rollouts/dropped_episodes          episodes dropped by the failed-episode policy; `dropped_groups`
                                    lost every episode
 rollouts/retries                   repeated attempts
@@ -29,13 +30,16 @@ import numpy as np
 from tinker_rl.stop_reason import stop_name
 from tinker_rl.trajectory import ALL, Trajectory, TrajectoryGroup
 from tinker_rl.update.advantages import is_constant
-from tinker_train import Metrics
+from tinker_train import Metrics, merge_metrics
 
 _GOOD = 0.5
 
 
 def rollout_metrics(groups_P: Sequence[TrajectoryGroup]) -> dict[str, float]:
-    """The metrics of a batch. Without an episode there are counts alone."""
+    """The metrics of a batch. Without an episode there are counts alone.
+
+    Raises ConfigError for an environment's metric that has the name of another metric.
+    """
     metrics: dict[str, float] = {
         "rollouts/dropped_episodes": sum(
             len(group.failures) for group in groups_P if group.trajectories
@@ -52,7 +56,16 @@ def rollout_metrics(groups_P: Sequence[TrajectoryGroup]) -> dict[str, float]:
             for tag in {ALL, *group.tags}:
                 by_tag[tag].append(group)
     for tag, groups in sorted(by_tag.items()):
-        metrics |= {f"env/{tag}/{name}": value for name, value in _of_groups(groups).items()}
+        found = merge_metrics(
+            f"metrics of environments with the tag {tag!r}",
+            _of_groups(groups),
+            *_of_environments(groups),
+        )
+        metrics = merge_metrics(
+            "tags of environments",
+            metrics,
+            {f"env/{tag}/{name}": value for name, value in found.items()},
+        )
     if ALL in by_tag:
         metrics["train/reward"] = metrics[f"env/{ALL}/reward"]
     return metrics
@@ -79,35 +92,34 @@ def _of_groups(groups: Sequence[TrajectoryGroup]) -> dict[str, float]:
         "groups/all_good": good / len(groups),
         "groups/all_bad": (len(constant) - good) / len(groups),
         **{f"stop/{name}": stops.count(name) / len(stops) for name in sorted(set(stops))},
-        **_of_environments(groups, len(episodes)),
     }
 
 
-def _of_environments(groups: Sequence[TrajectoryGroup], episodes: int) -> dict[str, float]:
+def _of_environments(groups: Sequence[TrajectoryGroup]) -> tuple[Metrics, Metrics]:
+    """The means of the environments' metrics; the counts of episodes of those that some lack."""
+    episodes = sum(len(group.trajectories) for group in groups)
     columns: dict[str, list[float]] = defaultdict(list)
     for group in groups:
         for episode, more in zip(group.trajectories, group.group_metrics, strict=True):
             for name, value in _episode_metrics(episode, more).items():
                 columns[name].append(value)
-    metrics: dict[str, float] = {}
-    for name, values in sorted(columns.items()):
-        metrics[name] = _mean(values)
-        if len(values) < episodes:
-            metrics[f"{name}/episodes"] = len(values)
-    return metrics
+    means = {name: _mean(values) for name, values in sorted(columns.items())}
+    counts = {
+        f"{name}/episodes": len(values)
+        for name, values in sorted(columns.items())
+        if len(values) < episodes
+    }
+    return means, counts
 
 
 def _episode_metrics(episode: Trajectory, more: Metrics) -> dict[str, float]:
-    """The metrics of an episode: means over its turns, and the metrics at its end."""
+    """The metrics of an episode: means over its turns or its metric at the end, and its group's."""
     columns: dict[str, list[float]] = defaultdict(list)
     for turn in episode.transitions:
         for name, value in turn.metrics.items():
             columns[name].append(float(value))
-    return {
-        **{name: _mean(values) for name, values in columns.items()},
-        **episode.metrics,
-        **more,
-    }
+    means = {name: _mean(values) for name, values in columns.items()}
+    return merge_metrics("an episode and its group", {**means, **episode.metrics}, more)
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -6,6 +6,8 @@ from typing import Literal
 
 from attrs import field, frozen, validators
 
+from tinker_core.validators import positive
+
 _at_least_one = validators.optional(validators.ge(1))
 
 
@@ -17,9 +19,7 @@ class RolloutConfig:
     """Greatest number of the model's turns in an episode."""
     context_window: int | None = field(default=None, validator=_at_least_one)
     """Greatest number of tokens of prompt and answer. Longer answers are never requested."""
-    episode_seconds: float | None = field(
-        default=None, validator=validators.optional(validators.gt(0.0))
-    )
+    episode_seconds: float | None = field(default=None, validator=validators.optional(positive))
     """Time limit of an episode, sampling included."""
     on_failed_episode: Literal["fail", "retry", "drop"] = field(
         default="fail", validator=validators.in_(("fail", "retry", "drop"))

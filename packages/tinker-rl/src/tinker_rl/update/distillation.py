@@ -17,6 +17,7 @@ from attrs import evolve, field, frozen, validators
 from numpy.typing import NDArray
 
 from tinker_core import ConfigError, DataError
+from tinker_core.validators import positive
 from tinker_render import Renderer
 from tinker_rl.trajectory import ALL, TrajectoryGroup
 from tinker_rl.update.advantage_transform import Transformed, logprobs_under, mean_log_ratio
@@ -54,7 +55,7 @@ class Distillation:
     """Learn from teachers, token by token."""
 
     teachers: tuple[TeacherConfig, ...] = field(validator=validators.min_len(1))
-    coefficient: float = field(default=1.0, validator=validators.gt(0.0))
+    coefficient: float = field(default=1.0, validator=positive)
     """Units of reward that a nat is worth."""
     discount: float = field(default=0.0, validator=[validators.ge(0.0), validators.le(1.0)])
     """Discount, for each token, of the terms of later tokens; 0 leaves each token its own."""

@@ -8,6 +8,7 @@ import numpy as np
 import tinker
 from attrs import field, frozen, validators
 
+from tinker_core.validators import positive
 from tinker_rl.trajectory import TrajectoryGroup
 from tinker_rl.update.advantage_transform import Transformed, logprobs_under, mean_log_ratio
 from tinker_rl.update.kl import kl_advantages
@@ -19,7 +20,7 @@ from tinker_train import gather
 class KLPenalty:
     """Penalty on KL(policy || reference)."""
 
-    coefficient: float = field(validator=validators.gt(0.0))
+    coefficient: float = field(validator=positive)
     """Units of reward that a nat costs."""
     discount: float = field(default=0.0, validator=[validators.ge(0.0), validators.le(1.0)])
     """Discount, for each token, of the penalty of later tokens; 0 leaves each token its own."""

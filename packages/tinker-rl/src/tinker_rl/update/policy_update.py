@@ -30,7 +30,7 @@ from tinker_rl.update.training_sequence import (
 )
 from tinker_rl.update.update_config import UpdateConfig
 from tinker_rl.user_code import in_thread
-from tinker_train import Metrics, engine_errors
+from tinker_train import Metrics, engine_errors, merge_metrics
 
 
 @frozen(kw_only=True)
@@ -132,7 +132,7 @@ class PolicyUpdate:
         sequences: Sequence[TrainingSequence] = batch.sequences
         for transform in self.transforms:
             sequences, more = await transform(sequences, groups_P)
-            metrics |= more
+            metrics = merge_metrics("advantage transforms", metrics, more)
         if self.config.recompute_logprobs:
             sequences, more = await self._recompute_logprobs(sequences)
             metrics |= more
@@ -174,8 +174,13 @@ class PolicyUpdate:
         self.steps.append(step)
 
 
-async def update_result(steps: Sequence[OptimizerStep]) -> UpdateResult:
-    """Wait for the results of a batch. Raises EngineError that names the call and the step."""
+async def update_result(
+    steps: Sequence[OptimizerStep], *, kl_name: str = "kl_sampler_trainer"
+) -> UpdateResult:
+    """Wait for the results of a batch. Raises EngineError that names the call and the step.
+
+    `kl_name` is the prefix of the KL between the sequences' logprobs and those of the trainer.
+    """
     sequences: list[TrainingSequence] = []
     logprobs_D: list[Floats] = []
     responses: list[Metrics] = []
@@ -191,7 +196,7 @@ async def update_result(steps: Sequence[OptimizerStep]) -> UpdateResult:
     metrics = {
         "num_tokens": num_tokens(sequences),
         "num_loss_tokens": sampled_tokens(sequences),
-        **_kl_metrics("kl_sampler_trainer", sampler_D, logprobs_D),
+        **_kl_metrics(kl_name, sampler_D, logprobs_D),
         "entropy": estimate_entropy(_joined(sampler_D)),
         **_optimizer_metrics(responses),
     }

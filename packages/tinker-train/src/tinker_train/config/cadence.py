@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import tyro
 from attrs import field, frozen, validators
 
 from tinker_core import ConfigError
+from tinker_core.validators import positive
 
 
 @frozen(kw_only=True)
@@ -31,7 +33,7 @@ class EveryTokens:
 class EverySeconds:
     """Every n seconds of training. A repeated run is due at other steps."""
 
-    seconds: float = field(validator=validators.gt(0.0))
+    seconds: float = field(validator=positive)
     """Seconds from one time to the next."""
 
 
@@ -47,12 +49,17 @@ def parse_cadence(text: str) -> Every | EveryTokens | EverySeconds | Never:
     """
     if text.strip() == "never":
         return Never()
-    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?)\s*(steps|tokens|seconds)?\s*", text)
+    number_and_unit = r"\s*([0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)\s*(steps|tokens|seconds)?\s*"
+    found = re.fullmatch(number_and_unit, text)
     if found is None:
         raise ConfigError(f"invalid cadence {text!r}: expected, for example, '20 steps', 'never'")
-    number, unit = float(found[1]), found[2]
+    number, unit = float(found[1]), found[2] or "steps"
+    if not 0 < number < math.inf:
+        raise ConfigError(f"invalid cadence {text!r}: expected a number above 0, or 'never'")
     if unit == "seconds":
         return EverySeconds(seconds=number)
+    if not number.is_integer():
+        raise ConfigError(f"invalid cadence {text!r}: {unit} are whole numbers")
     return EveryTokens(tokens=int(number)) if unit == "tokens" else Every(steps=int(number))
 
 
@@ -64,7 +71,7 @@ def write_cadence(cadence: Every | EveryTokens | EverySeconds | Never) -> str:
         case EveryTokens(tokens=tokens):
             return f"{tokens} tokens"
         case EverySeconds(seconds=seconds):
-            return f"{seconds:g} seconds"
+            return f"{int(seconds) if float(seconds).is_integer() else seconds!r} seconds"
         case Never():
             return "never"
 

@@ -10,10 +10,10 @@ import tinker
 from tinker_core.engine.errors import engine_errors
 from tinker_train.concurrency import gather
 from tinker_train.log.trace import scope
-from tinker_train.metrics.rows import Metrics, PendingMetrics
+from tinker_train.metrics.rows import Metrics, PendingMetrics, merge_metrics
 
 SamplingClientEvaluator = Callable[[tinker.SamplingClient], Awaitable[Metrics]]
-"""Returns metrics of a model by sampling from it."""
+"""Returns metrics of a model by sampling from it. The row of the step has them as `eval/<name>`."""
 
 
 class EvaluatorBuilder(Protocol):
@@ -34,10 +34,14 @@ def evaluate_snapshot(
 async def run_evaluators(
     sampler: tinker.SamplingClient, evaluators: Sequence[SamplingClientEvaluator]
 ) -> Metrics:
-    """The metrics of all evaluators, run concurrently; of two equal names the later one counts."""
+    """The metrics of all evaluators, run concurrently, as `eval/<name>`.
+
+    Raises ConfigError for a name that two evaluators return.
+    """
     with engine_errors("evaluation by sampling"), scope("evaluate by sampling"):
         results = await gather(_call(evaluator, sampler) for evaluator in evaluators)
-    return {name: value for metrics in results for name, value in metrics.items()}
+    prefixed = [{f"eval/{name}": value for name, value in each.items()} for each in results]
+    return merge_metrics("evaluators", *prefixed)
 
 
 async def _evaluate(

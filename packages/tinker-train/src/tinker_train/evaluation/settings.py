@@ -19,7 +19,7 @@ class Evaluation:
     """Evaluate after the last step."""
     patience: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
     """Early stopping: end the run after so many evaluations in a row without a new best; absent:
-    never."""
+    never. A metric that is not finite ends the run at once."""
     metric: str = "test/nll"
     """Metric of early stopping."""
     greater_is_better: bool = False

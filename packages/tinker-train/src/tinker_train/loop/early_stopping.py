@@ -1,21 +1,43 @@
-"""Early stopping: end a run when its evaluations no longer improve."""
+"""Early stopping: end a run when its evaluations no longer improve, or are not finite."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tinker_core import ConfigError
 from tinker_train.evaluation.settings import Evaluation
+from tinker_train.metrics.rows import STEP
+
+_OF_EVALUATIONS = ("test/", "eval/")
 
 
-def should_stop_early(evaluation: Evaluation, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """True if the last `patience` evaluations in the run's metrics brought no new best.
+def reason_to_stop(evaluation: Evaluation, rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """Why early stopping ends a run with these rows of metrics.jsonl; None to continue it.
 
-    A value as good as the best is no new best. Rows without the metric do not count.
+    It ends if the metric is not finite, which is null in a row, and if the last `patience`
+    evaluations brought no new best. A value as good as the best is no new best. Rows without the
+    metric do not count. Raises ConfigError if no row has it. A metric of training steps may be
+    absent before the first step.
     """
-    if evaluation.patience is None:
-        return False
-    values = [row[evaluation.metric] for row in rows if row.get(evaluation.metric) is not None]
+    name, patience = evaluation.metric, evaluation.patience
+    if patience is None:
+        return None
+    values = [row[name] for row in rows if name in row]
+    if not values:
+        if any(row[STEP] > 0 for row in rows) or name.startswith(_OF_EVALUATIONS):
+            found = sorted({each for row in rows for each in row if each != STEP})
+            raise ConfigError(
+                f"evaluation.metric is {name!r}, which nothing reports; "
+                f"the metrics are: {', '.join(found) or 'none'}"
+            )
+        return None
+    if values[-1] is None:
+        return f"{name} is not finite"
     sign = -1.0 if evaluation.greater_is_better else 1.0
-    best = min(range(len(values)), key=lambda i: sign * values[i], default=0)
-    return len(values) - 1 - best >= evaluation.patience
+    known = [math.inf if value is None else sign * value for value in values]
+    without_new_best = len(known) - 1 - known.index(min(known))
+    if without_new_best < patience:
+        return None
+    return f"{name} has no new best in {without_new_best} evaluations"

@@ -17,7 +17,7 @@ from attrs import define, field
 from tinker_train.checkpoint.record import CheckpointRecord
 from tinker_train.checkpoint.retention import delete_old
 from tinker_train.checkpoint.save import SubmittedCheckpoint, finish_checkpoint
-from tinker_train.metrics.rows import Metrics, PendingMetrics
+from tinker_train.metrics.rows import Metrics, PendingMetrics, merge_metrics
 from tinker_train.run.open import Run
 
 
@@ -55,7 +55,8 @@ class Recorder:
         The row gets the step's time and, with `num_tokens` in the result, tokens per second.
         """
         arrival = self.tasks.create_task(result)
-        task = self.tasks.create_task(self._timed(arrival, dict(extra or {})))
+        step = self._open.step
+        task = self.tasks.create_task(self._timed(arrival, dict(extra or {}), step))
         self._in_flight.append(task)
         self._open.parts.append(task)
 
@@ -91,19 +92,18 @@ class Recorder:
             raise RuntimeError("no row is open: call open_row first")
         return self._row
 
-    async def _timed(self, result: asyncio.Task[Metrics], extra: dict[str, float]) -> Metrics:
-        metrics = {**extra, **await result}
+    async def _timed(self, result: asyncio.Task[Metrics], extra: Metrics, step: int) -> Metrics:
+        metrics = await result
         now = time.monotonic()
         seconds, self._last_result = now - self._last_result, now
-        metrics["time/step"] = seconds
+        speed = {"time/step": seconds}
         if "num_tokens" in metrics:
-            metrics["tokens_per_second"] = metrics["num_tokens"] / max(seconds, 1e-9)
-        return metrics
+            speed["tokens_per_second"] = metrics["num_tokens"] / max(seconds, 1e-9)
+        return merge_metrics(f"step {step}", extra, metrics, speed)
 
     async def _write(self, row: Row, before: asyncio.Task[None] | None) -> None:
-        metrics: dict[str, float] = {}
-        for part in row.parts:
-            metrics.update(await part)
+        parts = [await part for part in row.parts]
+        metrics = merge_metrics(f"step {row.step}", *parts)
         if before is not None:
             await before
         if metrics:

@@ -33,7 +33,7 @@ from tinker_train.checkpoint.save import SubmittedCheckpoint, submit_checkpoint
 from tinker_train.concurrency import task_group
 from tinker_train.config.cadence import Progress, is_due
 from tinker_train.log.trace import scope, timed
-from tinker_train.loop.early_stopping import should_stop_early
+from tinker_train.loop.early_stopping import reason_to_stop
 from tinker_train.loop.recorder import Recorder
 from tinker_train.metrics.rows import PendingMetrics, last_values, read_metrics
 from tinker_train.optim.adam import adam_params
@@ -193,12 +193,17 @@ class LoopState:
         return checkpoint
 
     async def stop_early(self) -> None:
-        """End the loop if the evaluations so far say so; waits for those that are running."""
+        """End the loop if the evaluations so far say so; waits for those that are running.
+
+        Raises ConfigError for a metric of early stopping that nothing reports.
+        """
         if self.config.evaluation.patience is None:
             return
         await self._recorder.settle()
         rows = read_metrics(self.run.directory.metrics_file)
-        if should_stop_early(self.config.evaluation, rows):
+        reason = reason_to_stop(self.config.evaluation, rows)
+        if reason is not None and self.step > 0:
+            self.run.console.say(f"early stopping: {reason}")
             self.end, self._next_batch = "complete", _NONE
 
     async def wait_for_room(self, submit_ahead: int) -> None:

@@ -1,4 +1,4 @@
-"""The external sinks of a run. A sink that fails is disabled and never stops the run."""
+"""The external sinks of a run. No failure of a sink stops the run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from tinker_core import ConfigError
 from tinker_train.metrics.external import ExternalSink, ReportedRun
@@ -18,6 +18,7 @@ from tinker_train.metrics.trackio import open_trackio
 from tinker_train.metrics.wandb import WandbSink
 
 Say = Callable[[str], None]
+_MOST_FAILURES = 4  # calls in a row; each may wait for a server that does not answer
 
 
 @frozen(kw_only=True)
@@ -36,31 +37,53 @@ class Reporting:
 
 @define
 class ReportingSink:
-    """Passes the rows that an external sink lacks on to it, until the sink fails."""
+    """Passes the rows that an external sink lacks on to it.
+
+    If the sink refuses a row, it gets the values one by one, and a metric that it refuses alone is
+    left out from then on. After four failures in a row it gets no more metrics.
+    """
 
     name: str
     sink: ExternalSink
     say: Say
-    failed: bool = False
+    refused: set[str] = field(factory=set)
+    """Names of metrics that are left out."""
+    failures: int = 0
+    """Failed calls since the last one that succeeded."""
 
     def log_metrics(self, metrics: Metrics, step: int) -> None:
         """Pass the row on, without values that are not numbers."""
-        if step >= self.sink.first_step:
-            row = {name: value for name, value in metrics.items() if value is not None}
-            self._try(lambda: self.sink.log_metrics(row, step))
+        if step < self.sink.first_step:
+            return
+        row = {n: value for n, value in metrics.items() if value is not None}
+        row = {n: value for n, value in row.items() if n not in self.refused}
+        if not row or self._try(partial(self.sink.log_metrics, row, step)) is None:
+            return
+        errors = {n: self._try(partial(self.sink.log_metrics, {n: row[n]}, step)) for n in row}
+        if None in errors.values():  # the sink works: the others are refused for what they are
+            for name, error in errors.items():
+                if error is not None:
+                    self.refused.add(name)
+                    self.say(f"{self.name} does not get {name!r}: {error}")
 
     def close(self) -> None:
         """Close the sink."""
         self._try(self.sink.close)
 
-    def _try(self, call: Callable[[], None]) -> None:
-        if self.failed:
-            return
+    def _try(self, call: Callable[[], None]) -> str | None:
+        """The error of a call, or None if it succeeded; no call is made after too many failures."""
+        if self.failures >= _MOST_FAILURES:
+            return "it failed before"
         try:
             call()
         except Exception as error:  # noqa: BLE001  # no error of a sink may stop the run
-            self.failed = True
-            self.say(f"{self.name} gets no more metrics: {type(error).__name__}: {error}")
+            self.failures += 1
+            problem = f"{type(error).__name__}: {error}"
+            if self.failures == _MOST_FAILURES:
+                self.say(f"{self.name} gets no more metrics: {problem}")
+            return problem
+        self.failures = 0
+        return None
 
 
 def open_sinks(

@@ -8,7 +8,7 @@ from typing import Protocol
 from attrs import frozen
 
 from tinker_train.files import append_row
-from tinker_train.metrics.rows import Metrics
+from tinker_train.metrics.rows import STEP, Metrics, merge_metrics
 
 
 class MetricSink(Protocol):
@@ -30,8 +30,8 @@ class JsonlSink:
     file: Path
 
     def log_metrics(self, metrics: Metrics, step: int) -> None:
-        """Append the row and flush it to disk."""
-        append_row(self.file, {"step": step, **metrics})
+        """Append the row and flush it to disk; raises ConfigError for a metric called `step`."""
+        append_row(self.file, {STEP: step, **merge_metrics(str(self.file), metrics)})
 
     def close(self) -> None:
         """Do nothing: no file is open."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tinker
-from attrs import field, frozen, validators
+from attrs import field, frozen
+
+from tinker_core.validators import non_negative, positive
 
 
 def _betas(_: object, __: object, value: tuple[float, float]) -> None:
@@ -15,15 +17,15 @@ def _betas(_: object, __: object, value: tuple[float, float]) -> None:
 class Adam:
     """AdamW (Loshchilov and Hutter, 2019)."""
 
-    learning_rate: float = field(default=1e-4, validator=validators.gt(0.0))
+    learning_rate: float = field(default=1e-4, validator=positive)
     """Peak learning rate, which the schedule multiplies."""
     betas: tuple[float, float] = field(default=(0.9, 0.95), validator=_betas)
     """Decay rates of the first and the second moment."""
-    eps: float = field(default=1e-12, validator=validators.gt(0.0))
+    eps: float = field(default=1e-12, validator=positive)
     """Added to the square root of the second moment."""
-    weight_decay: float = field(default=0.0, validator=validators.ge(0.0))
+    weight_decay: float = field(default=0.0, validator=non_negative)
     """Decoupled weight decay: each step shrinks weights by learning_rate * weight_decay."""
-    grad_clip_norm: float = field(default=0.0, validator=validators.ge(0.0))
+    grad_clip_norm: float = field(default=0.0, validator=non_negative)
     """Largest norm of the gradient of all weights; larger ones are scaled down. 0: no limit."""
 
 

@@ -7,7 +7,8 @@ With `total` steps, numbered from 0, of which w are warm-up:
     linear     from 1 at step w to `end` at step total - 1
     cosine     the same two ends, on half a cosine (Loshchilov and Hutter, 2017, no restarts)
 
-The factor of the last step is `end`, also if that is 0.
+The factor of the last step is `end`, also if that is 0, unless it is the only step after warm-up:
+its factor is 1.
 """
 
 from __future__ import annotations
@@ -76,4 +77,4 @@ def lr_multiplier(schedule: Schedule, step: int, total_steps: int | None) -> flo
     way = (step - warmup) / max(total_steps - 1 - warmup, 1)
     if isinstance(schedule, Cosine):
         way = (1 - math.cos(math.pi * way)) / 2
-    return 1.0 + (schedule.end - 1.0) * way
+    return (1.0 - way) + schedule.end * way  # exactly `end` at way 1

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from attrs import field, frozen, validators
+from attrs import field, frozen
 from numpy.typing import NDArray
 from tinker.types import LossFnType
 
 from tinker_core import ConfigError
+from tinker_core.validators import positive
 from tinker_rl.update.losses.loss import Loss, Settings
 
 
@@ -18,7 +19,7 @@ class Dro(Loss):
     """A quadratic pull towards the sampler in the place of a clip."""
 
     name: ClassVar[LossFnType] = "dro"
-    beta: float = field(default=0.05, validator=validators.gt(0.0))
+    beta: float = field(default=0.05, validator=positive)
     """Strength of the quadratic term."""
 
     def __attrs_post_init__(self) -> None:
