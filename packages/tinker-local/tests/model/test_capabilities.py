@@ -23,6 +23,7 @@ from transformers import (
     Qwen3Config,
 )
 
+from tinker_local.errors import RequestError
 from tinker_local.model.load import load_model
 from tinker_local.request_types import AdamParams, LoraSpec, SampleRequest
 from tinker_local.sampling.continuous_batching import Sampler
@@ -160,3 +161,10 @@ def test_rotary_frequencies_that_depend_on_the_length_do_not_mix(save_model, dat
             logp = plain(torch.from_numpy(given.tokens)[None]).logits[0].log_softmax(-1)
         expected = logp.gather(-1, torch.from_numpy(given.inputs["target_tokens"])[:, None])[:, 0]
         np.testing.assert_allclose(output["logprobs"], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("model_type", ["bert", "roberta", "electra"])
+def test_encoders_are_refused_by_name(save_model, model_type):
+    folder = save_model(tiny_config(model_type))
+    with pytest.raises(RequestError, match=f"encoder: {model_type} is not a causal model"):
+        load_model(folder, name="encoder")

@@ -47,7 +47,13 @@ def probe(base: BaseModel) -> None:
         for n in _LENGTHS[:2]
     )
     sequences = [first, second, first]  # the third must equal the first
-    logits, hidden = _plain_forward(base, first)
+    try:
+        logits, hidden = _plain_forward(base, first)
+        beginning = _plain_forward(base, first[:-2])[1]
+    except _UNSUPPORTED as error:
+        raise RequestError(f"{base.name}: cannot compute {base.architecture}: {error}") from error
+    if not _alike(beginning, hidden[:-2], base.dtype):
+        raise RequestError(f"{base.name}: {base.architecture} is not a causal model")
     if not _alike(base.logits(hidden), logits, base.dtype):
         raise RequestError(f"{base.name}: its logits are not a function of its last hidden states")
     expected = torch.cat([hidden, _plain_forward(base, second)[1], hidden])
