@@ -13,6 +13,7 @@ from attrs import field, frozen
 from numpy.typing import NDArray
 
 from tinker_core import (
+    DataError,
     Message,
     Outcome,
     RenderError,
@@ -142,6 +143,9 @@ class Renderer:
         for last, segments in self._sequences(conversation, specs, chosen):
             rendered = self.codec.render(chain.from_iterable(segments))
             weights = loss_weights(rendered, [i for i in chosen if done < i <= last], what)
+            if not weights.any():
+                problem = f"the messages to train on with {what.value} have no tokens"
+                raise DataError(problem, field="messages")
             length = int(np.flatnonzero(weights)[-1]) + 1  # later tokens do not affect the loss
             examples.append((rendered.cut(length).model_input, weights[:length]))
             done = last

@@ -4,15 +4,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tinker_core import Message, RenderError, TextPart, ThinkingPart, ToolCall
+from tinker_core import DataError, Message, RenderError, TextPart, ThinkingPart, ToolCall
 from tinker_render import TrainOnWhat
+from tinker_render.format.chat import Chat
+from tinker_render.format.interface import write_chat
 from tinker_render.registry import FORMATS
 from tinker_render.train_on_what import trained_messages
 
 SETTINGS = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-TEXTS = st.sampled_from(["a", "the answer", "\n\nb", " c", "d\n"])
+TEXTS = st.sampled_from(["a", "the answer", "\n\nb", " c", "d\n", "", "\n"])
 CALL = (ToolCall(name="look", arguments='{"a": 1}'),)
 
 
@@ -38,7 +40,7 @@ def expressible(renderer, conversation):
 def examples_of(renderer, conversation, what):
     try:
         return renderer.build_supervised_examples(conversation, what)
-    except (RenderError, ValueError):
+    except (DataError, RenderError):
         return []
 
 
@@ -60,10 +62,37 @@ def test_the_prompt_of_a_message_begins_the_example_that_trains_on_it(
             continue  # there is no prompt for a first message; a template has one for answers only
         prompt = renderer.build_generation_prompt(conversation[:i], conversation[i].role).to_ints()
         n = len(prompt)
-        assert any(
-            tokens.to_ints()[:n] == prompt and tokens.length > n and weights[n] == 1
-            for tokens, weights in examples
-        ), (i, conversation[i].role)
+        begun = [weights for tokens, weights in examples if tokens.to_ints()[:n] == prompt]
+        if conversation[i].role == "assistant" or conversation[i].text.strip():
+            assert any(len(w) > n and w[n] == 1 for w in begun), (i, conversation[i].role)
+        else:  # it may have no token, and an example ends with the last trained token
+            ends = [prompt[: tokens.length] == tokens.to_ints() for tokens, _ in examples]
+            assert begun or any(ends), (i, conversation[i].role)
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_messages_without_a_token_to_train_on_are_an_error_or_rendered(renderer_of, name):
+    renderer = renderer_of(name)
+    conversation = [Message(role="user"), Message(role="assistant", content="a")]
+    what = TrainOnWhat.ALL_USER_AND_SYSTEM_MESSAGES
+    if renderer.codec.render(write_chat(renderer.format, Chat(conversation))[1]).content.any():
+        [example] = renderer.build_supervised_examples(conversation, what)
+        assert example[1].any()
+        return
+    with pytest.raises(DataError, match="no tokens"):
+        renderer.build_supervised_examples(conversation, what)
+
+
+@pytest.mark.parametrize("name", ["qwen3_5", "qwen3_8_xhigh_reasoning", "nemotron3"])
+def test_an_answer_is_trained_on_only_behind_a_prompt_that_the_format_has(renderer_of, name):
+    renderer = renderer_of(name)
+    user, answer = Message(role="user", content="b"), Message(role="assistant", content="a")
+    system = Message(role="system", content="s")
+    try:
+        renderer.build_generation_prompt([system])
+    except RenderError:
+        with pytest.raises(RenderError, match="user message"):
+            renderer.build_supervised_examples([system, answer, user, answer])
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))

@@ -110,7 +110,8 @@ class Qwen35:
 
     def stable_prefix(self, chat: Chat) -> int:
         """The messages before the last user message; all if earlier reasoning is kept."""
-        return len(chat) if self.keeps_reasoning and self.thinks else self._last_user(chat)
+        last = self._last_user(chat)
+        return len(chat) if self.keeps_reasoning and self.thinks else last
 
     def _last_user(self, chat: Chat) -> int:
         if chat.cached(last_user) < 0:

@@ -177,7 +177,10 @@ class Codec:
             _, markup, message, content, sampled, image = segment
             if image is not None:
                 runs.append(_Run(message, sampled, [0] * image.length, [], [content], image))
-            for text, is_control in self._split_markup(segment.text, markup):
+            parts = self._split_markup(segment.text, markup)
+            if sampled and not parts:
+                parts = [("", False)]  # a prompt ends here, also where nothing follows
+            for text, is_control in parts:
                 if is_control:
                     runs.append(_Run(message, sampled, [self.ids[text]], [], [content]))
                 elif runs and runs[-1].texts and runs[-1].continues(message, sampled):
