@@ -11,6 +11,7 @@ from tinker_dpo import (
     Selection,
     open_dataset,
 )
+from tinker_dpo.data.dataset import mismatches
 
 
 @pytest.fixture
@@ -77,13 +78,24 @@ def test_ktos_mismatched_response_was_given_to_another_prompt(open_rows, rendere
         return renderer.tokenizer.decode(targets[response.mask == 1])
 
     pairs = [(said(items[i].response)[:2], said(items[i].mismatched)[:2]) for i in range(4)]
-    assert pairs == [("a0", "a1"), ("b0", "a1"), ("a1", "a0"), ("b1", "a0")]
+    assert pairs == [("a0", "a1"), ("b0", "b1"), ("a1", "a0"), ("b1", "b0")]
+
+
+@pytest.mark.parametrize("prompts", ["aabb", "abab", "aabbcc", "abcabca", "aaabbbcdd"])
+def test_each_response_of_kto_is_mismatched_once_and_with_another_prompt(prompts) -> None:
+    found = mismatches(dict(enumerate(prompts)))
+    assert sorted(found) == sorted(found.values()) == list(range(len(prompts)))
+    assert all(prompts[item] != prompts[other] for item, other in found.items())
+
+
+def test_a_prompt_with_most_responses_still_has_mismatched_ones() -> None:
+    found = mismatches(dict(enumerate("aaaab")))
+    assert found == {0: 4, 1: 4, 2: 4, 3: 4, 4: 3}
 
 
 def test_kto_of_a_single_prompt_is_refused(open_rows) -> None:
-    items = open_rows(rows(1), Kto())
     with pytest.raises(DataError, match="more than one prompt"):
-        items[0]
+        open_rows(rows(1), Kto())
 
 
 def test_held_out_rows_are_not_trained_on(write_rows) -> None:

@@ -6,7 +6,9 @@ is skipped and counted, so every batch is full.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
+from hashlib import sha256
+from itertools import count
 from typing import Literal
 
 import numpy as np
@@ -106,30 +108,54 @@ def open_dataset(
 def _judged_dataset(
     rows: Rows[Preference], renderer: Renderer, selection: Selection
 ) -> PreferenceDataset:
-    """Row i has the items 2 i and, if it is a pair, 2 i + 1."""
+    """Row i has the items 2 i and, if it is a pair, 2 i + 1.
+
+    Each response is the mismatched one of exactly one other, so that both have the same
+    distribution; only a prompt with more than half of all responses makes that impossible.
+    """
     form = ResponseRenderer(renderer=renderer, max_length=selection.limit(renderer))
+
+    prompts: dict[int, bytes] = {}
 
     def check(row: int) -> list[int]:
         judged = _judged(rows[row])
         for each in judged:
             render_judged(each, each, form)
-        return [2 * row + side for side in range(len(judged))]
+        items = [2 * row + side for side in range(len(judged))]
+        prompts.update(dict.fromkeys(items, sha256(repr(judged[0].prompt).encode()).digest()))
+        return items
 
     usable, skipped = _check_each(len(rows), check, selection.bad_row)
-    place_of = {int(item): i for i, item in enumerate(usable)}
+    others = mismatches({item: prompts[item] for item in map(int, usable)})
 
     def response(item: int) -> JudgedResponse:
         return _judged(rows[item // 2])[item % 2]
 
     def render(item: int) -> RenderedJudged:
-        judged = response(item)
-        for step in range(1, len(usable)):
-            other = response(int(usable[(place_of[item] + step) % len(usable)]))
-            if other.prompt != judged.prompt:
-                return render_judged(judged, other, form)
-        raise judged.place.error(DataError("KTO needs responses to more than one prompt"))
+        return render_judged(response(item), response(others[item]), form)
 
     return PreferenceDataset(usable=usable, render=render, skipped=skipped)
+
+
+def mismatches(prompts: Mapping[int, Hashable]) -> dict[int, int]:
+    """For each item another item with a different prompt, given the prompt of each.
+
+    With the items sorted by prompt, the shift by the size of the largest prompt never meets the
+    same prompt, unless that has more than half of the items. Then some items serve more than once.
+    Raises DataError if all items have one prompt.
+    """
+    groups: dict[Hashable, list[int]] = {}
+    for item, prompt in prompts.items():
+        groups.setdefault(prompt, []).append(item)
+    if len(groups) < 2:
+        raise DataError("KTO needs responses to more than one prompt")
+    in_order = [item for items in groups.values() for item in items]
+    shift = max(map(len, groups.values()))
+    found = {}
+    for place, item in enumerate(in_order):
+        places = (in_order[(place + shift + more) % len(in_order)] for more in count())
+        found[item] = next(other for other in places if prompts[other] != prompts[item])
+    return found
 
 
 def _judged(row: Preference) -> tuple[JudgedResponse, ...]:
