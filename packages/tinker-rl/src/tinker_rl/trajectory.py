@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 import tinker
-from attrs import field, frozen, validators
+from attrs import evolve, field, frozen, validators
 from numpy.typing import NDArray
 
 from tinker_core import DataError
+from tinker_rl.prompt import Prompt, Tokens, as_prompt, prompt_after, token_array
 from tinker_rl.stop_reason import StopReason
 from tinker_train import Metrics
 
 Observation = tinker.ModelInput
+"""What an environment shows to the model."""
 StopCondition = list[str] | list[int]
 Logs = Mapping[str, str | float]
 ALL = "all"
 """Tag of every group."""
 
 
-def _tokens(tokens: Sequence[int]) -> tuple[int, ...]:
-    return tuple(map(int, tokens))
+def _float_array(values: Iterable[float]) -> array[float]:
+    return array("f", map(float, values))
 
 
 def _floats(values: Sequence[float]) -> tuple[float, ...]:
@@ -31,19 +34,40 @@ def _floats(values: Sequence[float]) -> tuple[float, ...]:
 
 @frozen(kw_only=True)
 class Action:
-    """The tokens that the model sampled in one turn, shape (T,), with their logprobs."""
+    """The tokens that the model sampled in one turn, shape (T,), with their logprobs.
 
-    tokens: tuple[int, ...] = field(converter=_tokens)
-    logprobs: tuple[float, ...] = field(converter=_floats)
+    They are kept in eight bytes a token: ids and, as engines return them, logprobs in float32.
+    """
+
+    token_array: Tokens = field(alias="tokens", converter=token_array)
+    logprob_array: array[float] = field(alias="logprobs", converter=_float_array)
     """Natural logarithms under the sampler, shape (T,)."""
     stop_reason: Literal["stop", "length"] = field(
         default="stop", validator=validators.in_(("stop", "length"))
     )
 
-    @logprobs.validator
-    def _one_logprob_a_token(self, _: object, value: tuple[float, ...]) -> None:
-        if len(value) != len(self.tokens):
-            raise DataError(f"{len(self.tokens)} sampled tokens, but {len(value)} logprobs")
+    @logprob_array.validator
+    def _one_logprob_a_token(self, _: object, value: array[float]) -> None:
+        if len(value) != len(self):
+            raise DataError(f"{len(self)} sampled tokens, but {len(value)} logprobs")
+
+    def __len__(self) -> int:
+        """The number of tokens."""
+        return len(self.token_array)
+
+    def __bool__(self) -> bool:
+        """True, also without tokens."""
+        return True
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """The token ids, shape (T,)."""
+        return tuple(self.token_array)
+
+    @property
+    def logprobs(self) -> tuple[float, ...]:
+        """Natural logarithms under the sampler, shape (T,)."""
+        return tuple(self.logprob_array)
 
     @property
     def cut_short(self) -> bool:
@@ -55,19 +79,38 @@ class Action:
 class Transition:
     """One turn: observation, action and reward."""
 
-    observation: Observation
+    prompt: Prompt = field(alias="observation", converter=as_prompt)
+    """The observation, without what the turns before it hold."""
     action: Action
     reward: float = field(default=0.0, converter=float)
     metrics: Metrics = field(factory=dict)
     logs: Logs = field(factory=dict)
     """Shown in the transcript beside the tokens."""
 
+    @property
+    def observation(self) -> Observation:
+        """What the model saw. It is put together at each access."""
+        return self.prompt.model_input()
+
+
+def join_turns(transitions: Iterable[Transition]) -> tuple[Transition, ...]:
+    """The turns of one episode. Each prompt refers to the turn before it, if it begins with it."""
+    turns: list[Transition] = []
+    for turn in transitions:
+        prompt = turn.prompt
+        if turns:
+            prompt = prompt_after(turns[-1].prompt, turns[-1].action.token_array, prompt)
+        elif prompt.before is not None:
+            prompt = Prompt(new=tuple(prompt.pieces()))
+        turns.append(turn if prompt is turn.prompt else evolve(turn, observation=prompt))
+    return tuple(turns)
+
 
 @frozen(kw_only=True)
 class Trajectory:
     """An episode. It has no transitions if it ended before the model's first turn."""
 
-    transitions: tuple[Transition, ...]
+    transitions: tuple[Transition, ...] = field(converter=join_turns)
     stop: StopReason
     final_reward: float = field(default=0.0, converter=float)
     """Reward from `Env.stopped` after a limit ended the episode."""
@@ -119,41 +162,3 @@ class TrajectoryGroup:
         """Total reward of each episode, shape (G,)."""
         episode_rewards_G = np.array([trajectory.reward for trajectory in self.trajectories])
         return np.asarray(episode_rewards_G + np.array(self.group_rewards), dtype=np.float64)
-
-
-@frozen
-class ImageToken:
-    """One of the tokens of an image in an observation."""
-
-    chunk: tinker.ModelInputChunk
-    offset: int
-    """Index within the image."""
-
-
-Token = int | ImageToken
-
-
-def new_tokens(trajectory: Trajectory) -> list[tuple[bool, list[Token]]]:
-    """For each turn, what the model saw that is not in the tokens before it.
-
-    True if the observation extends the observation and the action of the last turn; the tokens are
-    then those after them. Otherwise False and all tokens of the observation.
-    """
-    turns: list[tuple[bool, list[Token]]] = []
-    so_far: list[Token] = []
-    for turn in trajectory.transitions:
-        seen = _tokens_of(turn.observation)
-        extends = bool(so_far) and seen[: len(so_far)] == so_far
-        turns.append((extends, seen[len(so_far) :] if extends else seen))
-        so_far = [*seen, *turn.action.tokens]
-    return turns
-
-
-def _tokens_of(observation: Observation) -> list[Token]:
-    tokens: list[Token] = []
-    for chunk in observation.chunks:
-        if isinstance(chunk, tinker.EncodedTextChunk):
-            tokens.extend(chunk.tokens)
-        else:
-            tokens.extend(ImageToken(chunk, offset) for offset in range(chunk.length))
-    return tokens

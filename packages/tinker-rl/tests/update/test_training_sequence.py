@@ -34,7 +34,8 @@ def test_a_growing_conversation_is_one_sequence(
     (sequence,) = training_sequences(episode, [0.5, -2.0])
     assert sequence.tokens.tolist() == [1, 2, 3, 4, 5, 6]
     assert sequence.sampled.tolist() == [False, False, True, True, False, True]
-    assert sequence.logprobs.tolist() == [0, 0, -0.03, -0.04, 0, -0.06]
+    logprobs = np.array([0, 0, -0.03, -0.04, 0, -0.06], dtype=np.float32)
+    assert sequence.logprobs.tolist() == logprobs.tolist()
     assert sequence.advantages.tolist() == [0, 0, 0.5, 0.5, 0, -2.0]
 
 

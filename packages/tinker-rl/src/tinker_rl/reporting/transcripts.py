@@ -7,18 +7,19 @@ logtree/train-000012.html        the same as a page
 from __future__ import annotations
 
 import json
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from attrs import asdict, frozen
 
+from tinker_rl.prompt import Piece, piece_length
 from tinker_rl.reporting.transcript_page import page
 from tinker_rl.stop_reason import stop_name
-from tinker_rl.trajectory import Token, Trajectory, TrajectoryGroup, Transition, new_tokens
+from tinker_rl.trajectory import Trajectory, TrajectoryGroup, Transition
 from tinker_rl.update.policy_update import UpdateResult
 from tinker_rl.update.training_sequence import Floats
 from tinker_rl.user_code import in_thread
@@ -118,13 +119,14 @@ def _turns(
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     at = 0
-    for turn, (extends, observed) in zip(episode.transitions, new_tokens(episode), strict=True):
-        end = at + len(turn.action.tokens)
+    for turn in episode.transitions:
+        end = at + len(turn.action)
         rows.append(
             {
-                "prompt": _text(observed, decode),
-                "prompt_extends": extends,
-                "prompt_tokens": turn.observation.length,
+                "prompt": _text(turn.prompt.new, decode),
+                "prompt_token_ids": _token_ids(turn.prompt.new),
+                "prompt_extends": turn.prompt.before is not None,
+                "prompt_tokens": turn.prompt.length,
                 **_action(turn, decode),
                 "advantages": None if result is None else result.advantages[at:end].tolist(),
                 "trained_logprobs": None if result is None else result.logprobs[at:end].tolist(),
@@ -134,20 +136,27 @@ def _turns(
     return rows
 
 
-def _text(tokens: Sequence[Token], decode: Decode) -> str:
-    """The tokens as text, with the name of each image in its place."""
-    texts = []
-    for is_text, run in groupby(tokens, key=lambda token: isinstance(token, int)):
-        ids = [token if isinstance(token, int) else 0 for token in run]
-        texts.append(decode(ids) if is_text else f"[image: {len(ids)} tokens]")
-    return "".join(texts)
+def _text(pieces: Sequence[Piece], decode: Decode) -> str:
+    """The pieces as text, with the name of each image in its place."""
+    return "".join(
+        decode(piece.tolist()) if isinstance(piece, array) else f"[image: {piece.length} tokens]"
+        for piece in pieces
+    )
+
+
+def _token_ids(pieces: Sequence[Piece]) -> list[int | None]:
+    """The token ids of the pieces, with a null for each token of an image."""
+    ids: list[int | None] = []
+    for piece in pieces:
+        ids += piece.tolist() if isinstance(piece, array) else [None] * piece_length(piece)
+    return ids
 
 
 def _action(turn: Transition, decode: Decode) -> dict[str, Any]:
     return {
         "text": decode(turn.action.tokens),
         "tokens": list(turn.action.tokens),
-        "logprobs": list(turn.action.logprobs),
+        "logprobs": [float(str(np.float32(p))) for p in turn.action.logprob_array],
         "cut_short": turn.action.cut_short,
         "reward": turn.reward,
         "metrics": dict(turn.metrics),

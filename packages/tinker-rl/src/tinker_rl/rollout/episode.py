@@ -10,10 +10,11 @@ from attrs import define, field
 from tinker_rl.completers import TokenCompleter
 from tinker_rl.envs.env import Env, StepResult, user_class
 from tinker_rl.errors import EnvironmentFailure
+from tinker_rl.prompt import as_prompt, prompt_after
 from tinker_rl.rollout.rollout_config import RolloutConfig
 from tinker_rl.rollout.seed import Place, seed_at
 from tinker_rl.stop_reason import ContextOverflow, MaxTokens, MaxTurns, StopReason, TimeOut
-from tinker_rl.trajectory import Action, Trajectory, Transition
+from tinker_rl.trajectory import Action, Observation, Trajectory, Transition
 from tinker_rl.user_code import Stopwatch, call_environment
 
 
@@ -80,23 +81,31 @@ class _Episode:
             seed = seed_at((*self.place, len(self.turns)))
             action = await self.policy(prompt, ends, max_tokens=room, seed=seed)
             result = await self._step(action)
-            self.turns.append(
-                Transition(
-                    observation=prompt,
-                    action=action,
-                    reward=result.reward,
-                    metrics=result.metrics,
-                    logs=result.logs,
-                )
-            )
+            self._add_turn(prompt, action, result)
             if result.next_observation is None or result.next_stop_condition is None:
                 stop = result.stop
-                if window is not None and stop == MaxTokens() and len(action.tokens) == room:
+                if window is not None and stop == MaxTokens() and len(action) == room:
                     stop = ContextOverflow(prompt.length, window)
                 return StepResult(reward=0, episode_done=True, stop=stop)
             if len(self.turns) == self.config.max_turns:
                 return MaxTurns(len(self.turns))
             prompt, ends = result.next_observation, result.next_stop_condition
+
+    def _add_turn(self, observation: Observation, action: Action, result: StepResult) -> None:
+        """Keep a turn, without what the turns before it hold."""
+        prompt = as_prompt(observation)
+        if self.turns:
+            last = self.turns[-1]
+            prompt = prompt_after(last.prompt, last.action.token_array, prompt)
+        self.turns.append(
+            Transition(
+                observation=prompt,
+                action=action,
+                reward=result.reward,
+                metrics=result.metrics,
+                logs=result.logs,
+            )
+        )
 
     async def stopped_by(self, limit: StopReason) -> StepResult:
         """The final reward from `env.stopped()`. It gets one more `episode_seconds`."""

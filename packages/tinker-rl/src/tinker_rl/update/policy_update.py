@@ -220,7 +220,7 @@ def _optimizer_metrics(responses: Sequence[Metrics]) -> dict[str, float]:
 
 def _has_tokens(groups_P: Sequence[TrajectoryGroup]) -> bool:
     return any(
-        turn.action.tokens
+        len(turn.action)
         for group in groups_P
         for trajectory in group.trajectories
         for turn in trajectory.transitions

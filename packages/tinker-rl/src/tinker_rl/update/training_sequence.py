@@ -7,6 +7,7 @@ tokens are the sampled ones; nothing is decoded and encoded again.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -15,7 +16,8 @@ from attrs import define, evolve, field, frozen
 from numpy.typing import ArrayLike, NDArray
 
 from tinker_core import DataError
-from tinker_rl.trajectory import ImageToken, Token, Trajectory, Transition, new_tokens
+from tinker_rl.prompt import Piece, piece_length
+from tinker_rl.trajectory import Trajectory, Transition
 
 Floats = NDArray[np.float64]
 
@@ -68,15 +70,14 @@ def training_sequences(trajectory: Trajectory, advantages_K: ArrayLike) -> list[
             f"{len(trajectory.transitions)} turns, but advantages of shape {advantages_K.shape}"
         )
     builders: list[_Builder] = []
-    turns = zip(trajectory.transitions, new_tokens(trajectory), advantages_K.tolist(), strict=True)
-    for turn, (extends, observed), advantage in turns:
-        if not turn.observation.length:
+    for turn, advantage in zip(trajectory.transitions, advantages_K.tolist(), strict=True):
+        if not turn.prompt.length:
             raise DataError("an observation needs a token: nothing predicts the first one")
-        if not extends:
+        if turn.prompt.before is None:
             builders.append(_Builder())
-        builders[-1].observe(observed)
+        builders[-1].observe(turn.prompt.new)
         builders[-1].act(turn, advantage)
-    return [builder.sequence() for builder in builders if any(builder.sampled)]
+    return [builder.sequence() for builder in builders if builder.has_sampled]
 
 
 def model_input(sequence: TrainingSequence, end: int | None = None) -> tinker.ModelInput:
@@ -125,43 +126,45 @@ def num_tokens(sequences: Iterable[TrainingSequence]) -> int:
 
 @define
 class _Builder:
-    """A sequence that grows turn by turn."""
+    """A sequence that grows turn by turn. Each list has one array for each piece."""
 
-    tokens: list[Token] = field(factory=list)
-    logprobs: list[float] = field(factory=list)
-    advantages: list[float] = field(factory=list)
-    sampled: list[bool] = field(factory=list)
+    tokens: list[NDArray[np.int64]] = field(factory=list)
+    logprobs: list[Floats] = field(factory=list)
+    advantages: list[Floats] = field(factory=list)
+    sampled: list[NDArray[np.bool_]] = field(factory=list)
+    images: list[PlacedChunk] = field(factory=list)
+    length: int = 0
+    has_sampled: bool = False
 
-    def observe(self, tokens: Sequence[Token]) -> None:
-        zeros = [0.0] * len(tokens)
-        self._append(tokens, zeros, zeros, sampled=False)
+    def observe(self, pieces: Sequence[Piece]) -> None:
+        for piece in pieces:
+            zeros = np.zeros(piece_length(piece))
+            if isinstance(piece, array):
+                self._append(piece, zeros, zeros, sampled=False)
+            else:
+                self.images.append(PlacedChunk(self.length, piece))
+                self._append(zeros, zeros, zeros, sampled=False)
 
     def act(self, turn: Transition, advantage: float) -> None:
-        tokens = turn.action.tokens
-        self._append(tokens, turn.action.logprobs, [advantage] * len(tokens), sampled=True)
+        action = turn.action
+        self.has_sampled |= len(action) > 0
+        advantages = np.full(len(action), advantage)
+        self._append(action.token_array, action.logprob_array, advantages, sampled=True)
 
     def _append(
-        self,
-        tokens: Sequence[Token],
-        logprobs: Sequence[float],
-        advantages: Sequence[float],
-        *,
-        sampled: bool,
+        self, tokens: ArrayLike, logprobs: ArrayLike, advantages: Floats, *, sampled: bool
     ) -> None:
-        self.tokens.extend(tokens)
-        self.logprobs.extend(logprobs)
-        self.advantages.extend(advantages)
-        self.sampled.extend([sampled] * len(tokens))
+        self.tokens.append(np.asarray(tokens, dtype=np.int64))
+        self.logprobs.append(np.asarray(logprobs, dtype=np.float64))
+        self.advantages.append(advantages)
+        self.sampled.append(np.full(len(advantages), sampled))
+        self.length += len(advantages)
 
     def sequence(self) -> TrainingSequence:
         return TrainingSequence(
-            tokens=np.array([t if isinstance(t, int) else 0 for t in self.tokens], dtype=np.int64),
-            sampled=np.array(self.sampled, dtype=bool),
-            logprobs=np.array(self.logprobs, dtype=np.float64),
-            advantages=np.array(self.advantages, dtype=np.float64),
-            images=tuple(
-                PlacedChunk(i, token.chunk)
-                for i, token in enumerate(self.tokens)
-                if isinstance(token, ImageToken) and token.offset == 0
-            ),
+            tokens=np.concatenate(self.tokens),
+            sampled=np.concatenate(self.sampled),
+            logprobs=np.concatenate(self.logprobs),
+            advantages=np.concatenate(self.advantages),
+            images=tuple(self.images),
         )
