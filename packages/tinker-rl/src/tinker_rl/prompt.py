@@ -26,7 +26,7 @@ def token_array(tokens: Iterable[int]) -> Tokens:
 
 @frozen(eq=False, kw_only=True)
 class Prompt:
-    """What the model saw in one turn."""
+    """The tokens and images that the model saw in one turn."""
 
     new: tuple[Piece, ...]
     """The pieces after `before` and `action`."""

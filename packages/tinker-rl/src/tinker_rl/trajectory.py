@@ -17,7 +17,7 @@ from tinker_rl.stop_reason import StopReason
 from tinker_train import Metrics
 
 Observation = tinker.ModelInput
-"""What an environment shows to the model."""
+"""The input that an environment shows to the model."""
 StopCondition = list[str] | list[int]
 Logs = Mapping[str, str | float]
 ALL = "all"
@@ -89,7 +89,7 @@ class Transition:
 
     @property
     def observation(self) -> Observation:
-        """What the model saw. It is put together at each access."""
+        """The whole input of the model. It is put together at each access."""
         return self.prompt.model_input()
 
 
