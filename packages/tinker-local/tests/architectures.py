@@ -42,7 +42,11 @@ _CHANGES: dict[str, dict[str, Any]] = {}
 def tiny_config(model_type: str, **changes: Any) -> PreTrainedConfig:
     """The configuration of a model of a few thousand parameters."""
     default = AutoConfig.for_model(model_type)
-    sizes = {name: size for name, size in _SIZES.items() if hasattr(default, name)}
+    sizes = {
+        name: size
+        for name, size in _SIZES.items()
+        if hasattr(default, name) and not isinstance(getattr(type(default), name, None), property)
+    }
     return AutoConfig.for_model(model_type, **{**sizes, **_CHANGES.get(model_type, {}), **changes})
 
 

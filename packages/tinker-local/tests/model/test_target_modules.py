@@ -25,7 +25,8 @@ def loaded(save_model):
 
 
 # nemotron_h has attention at `mixer`, gpt2 fuses its projections, bloom names them
-# query_key_value, and the decoder layer of jamba with attention also holds an MLP.
+# query_key_value, the decoder layer of jamba with attention also holds an MLP, and falcon has a
+# subclass of the linear layer.
 @pytest.mark.parametrize(
     ("model_type", "attention"),
     [
@@ -33,6 +34,7 @@ def loaded(save_model):
         ("nemotron_h", {"q_proj", "k_proj", "v_proj", "o_proj"}),
         ("gpt2", {"c_attn", "c_proj"}),
         ("bloom", {"query_key_value", "dense"}),
+        ("falcon", {"query_key_value", "dense"}),
         ("phi3", {"qkv_proj", "o_proj"}),
         ("mamba", set()),
     ],

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from torch import nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.pytorch_utils import Conv1D
@@ -57,8 +58,26 @@ def use_lora_experts(network: nn.Module) -> None:
 
 
 def _is_linear(module: nn.Module) -> bool:
-    """Subclasses that compute something else are not linear layers."""
-    return type(module).forward in (nn.Linear.forward, Conv1D.forward)
+    """True also for a subclass that computes the same, such as that of Falcon; routers do not."""
+    forward = type(module).forward
+    if forward in (nn.Linear.forward, Conv1D.forward):
+        return True
+    return isinstance(module, nn.Linear) and _computes_linear(module)
+
+
+@torch.no_grad()
+def _computes_linear(module: nn.Linear) -> bool:
+    """Compare the layer with its weight and bias, on one position."""
+    weight = module.weight
+    inputs = torch.linspace(-1, 1, weight.shape[1], dtype=weight.dtype, device=weight.device)[None]
+    try:
+        outputs = module(inputs)
+    except Exception:  # noqa: BLE001  # it takes other inputs than a linear layer
+        return False
+    if not isinstance(outputs, torch.Tensor):
+        return False
+    expected = nn.functional.linear(inputs, weight, module.bias)
+    return outputs.shape == expected.shape and torch.allclose(outputs, expected, rtol=1e-2)
 
 
 def is_fused_experts(module: nn.Module) -> bool:
