@@ -1,9 +1,8 @@
 """Programs as answers, with unit tests as the reward.
 
-The tests run in `tinker_evals.Sandbox`: a separate Python process without environment variables, in
-an empty folder, with limits on time, memory and files, and without a network where the system can
-do that. This stops accidents and simple attacks. Against serious attacks, run the script in a
-container or a virtual machine.
+The program runs in `tinker_evals.Sandbox`, and its tests in another process, so that a program
+cannot read or change them. On Linux with user namespaces it sees no other process, no network and
+none of your files; elsewhere it runs with limits only, and a warning says so.
 
     python rl_code.py                           tests the script; the model is too small to learn
     python rl_code.py --model Qwen/Qwen3-8B --sampling.max-tokens 512 --max-steps 50
@@ -18,7 +17,7 @@ from collections.abc import Sequence
 from attrs import define, frozen
 
 from tinker_core import Message, PostTrainingError
-from tinker_evals import Sandbox
+from tinker_evals import Limits, Sandbox
 from tinker_render import Renderer
 from tinker_rl import (
     Config,
@@ -44,7 +43,7 @@ PROBLEMS = [
 ]
 
 
-SANDBOX = Sandbox(seconds=4, memory_mb=256, file_mb=1)
+SANDBOX = Sandbox(limits=Limits(seconds=4, memory_mb=256, file_mb=1))
 
 
 @define
@@ -68,7 +67,7 @@ class Program(MessageEnv):
         code = fenced[1] if fenced else message.text
         passed = 0
         for test in self.tests:
-            passed += (await SANDBOX.run(f"{code}\nassert {test}")).passed
+            passed += (await SANDBOX.test(code, f"assert {test}")).passed
         fraction = passed / len(self.tests)
         metrics = {"passed": fraction, "defines_it": float(f"def {self.name}" in code)}
         return MessageStep(

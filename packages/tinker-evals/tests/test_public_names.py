@@ -7,7 +7,8 @@ import tinker_evals
 
 PUBLIC = """
 CallGrader CodeGrader DuelGrader Estimate Grade Grader GradingError HeldOut Hub InspectEvaluator
-InstructionGrader Item JsonlFile MessageGrader Model Package PairedComparison RankingTask Retry
+InstructionGrader Item JsonlFile Limits LocalJail
+MessageGrader Model Package PairedComparison RankingTask Retry
 RowSource RubricGrader Sample Sampling SamplingClientEvaluator Sandbox Settings Shipped Summary
 TASKS Tally Task TaskComparison TaskEvaluator TaskResult TextFormat TextGrader
 TrainingClientEvaluator compare_paired compare_task_runs evaluate get_task graders held_out

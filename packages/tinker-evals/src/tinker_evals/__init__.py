@@ -25,6 +25,8 @@ from tinker_evals.run.runner import Tally, run_task
 from tinker_evals.run.sample import Sample
 from tinker_evals.run.settings import Sampling, Settings
 from tinker_evals.run.summary import Summary, summarize
+from tinker_evals.sandbox.backend import Limits
+from tinker_evals.sandbox.local import LocalJail
 from tinker_evals.sandbox.sandbox import Sandbox
 from tinker_evals.statistics.estimate import Estimate, mean_estimate, pass_at_k, share_estimate
 from tinker_evals.statistics.paired_comparison import PairedComparison, compare_paired
@@ -47,6 +49,8 @@ __all__ = [
     "InstructionGrader",
     "Item",
     "JsonlFile",
+    "Limits",
+    "LocalJail",
     "MessageGrader",
     "Model",
     "Package",

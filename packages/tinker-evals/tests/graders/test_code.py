@@ -7,9 +7,10 @@ import pytest
 from tinker_evals.dataset.item import Item
 from tinker_evals.graders.code import CodeGrader, assemble
 from tinker_evals.graders.grade import Grade
+from tinker_evals.sandbox.backend import Limits
 from tinker_evals.sandbox.sandbox import Sandbox
 
-QUICK = Sandbox(seconds=5.0, memory_mb=512)
+QUICK = Sandbox(limits=Limits(seconds=5.0, memory_mb=512))
 
 TARGET = {"tests": "assert double(2) == 4\nassert double(-1) == -2"}
 

@@ -9,6 +9,7 @@ import tyro
 
 from tinker_core.command_line import run_command_line
 from tinker_evals.cli.compare import Compare
+from tinker_evals.cli.doctor import Doctor
 from tinker_evals.cli.list_tasks import List
 from tinker_evals.cli.report import Report
 from tinker_evals.cli.run import Run
@@ -18,6 +19,7 @@ Command = (
     | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[List, tyro.conf.subcommand("list")]
+    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
 
 
@@ -26,8 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run_command_line("tinker-evals", _parse, arguments)
 
 
-def _parse(arguments: list[str]) -> Run | Compare | Report | List:
-    command: Run | Compare | Report | List = tyro.cli(
+def _parse(arguments: list[str]) -> Run | Compare | Report | List | Doctor:
+    command: Run | Compare | Report | List | Doctor = tyro.cli(
         Command,
         prog="tinker-evals",
         description="Evaluate language models on the Tinker API.",

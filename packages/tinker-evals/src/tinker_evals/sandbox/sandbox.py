@@ -1,38 +1,29 @@
-"""The sandbox: a child process with limits that runs a model's program.
+"""The sandbox: runs a model's program, and its tests in another process.
 
-The child has no environment variables, no standard input, its own folder, limits on processor time,
-memory, file size and open files, and, on Linux, its own network without a way out. That stops
-accidents (an endless loop, a full disk, a request to a server), not attacks: the program runs as
-the user and reads what the user can read, sockets in the file system included. Set `command` to run
-it in a container or with `bwrap` where that matters.
+The expected values, the comparison and the verdict never enter the process of the program, so a
+program passes only with the right answers. See `LocalJail` for the isolation of the local backend.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
 import secrets
-import signal
-import sys
-import tempfile
+from collections.abc import Sequence
 from functools import cache
-from importlib.resources import as_file, files
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from attrs import field, frozen, validators
 
-from tinker_core.validators import positive
 from tinker_evals.errors import GradingError
+from tinker_evals.sandbox.backend import Backend, Limits
+from tinker_evals.sandbox.local import LocalJail
 
-_SHOWN = 2_000
-"""Characters of the end of the output that are kept."""
-
-Network = Literal["cut", "cut_if_possible", "open"]
+_HARNESS = Path(__file__).with_name("harness.py")
 
 logger = logging.getLogger(__name__)
 
@@ -41,106 +32,76 @@ logger = logging.getLogger(__name__)
 class SandboxResult:
     """The result of a program."""
 
+    finished: bool
+    """The program says that it reached its end. An error, an early exit and a limit prevent it."""
     passed: bool
-    """The program reached its end: no error, no early exit, no limit."""
+    """The tests passed. Always False without tests."""
     timed_out: bool
     output: str
-    """The end of its output."""
-    network_cut: bool
-    """The program could not reach any address, including this machine's."""
+    """The end of the program's output."""
+    error: str
+    """The error of the program or of its tests."""
+    isolated: bool
+    """The program saw no other process, no network and no files of the user."""
 
 
 @frozen(kw_only=True)
 class Sandbox:
     """Runs programs with limits."""
 
-    seconds: float = field(default=10.0, validator=positive)
-    """Limit of wall-clock time and of processor time."""
-    memory_mb: int = field(default=1024, validator=validators.gt(0))
-    file_mb: int = field(default=16, validator=validators.gt(0))
-    """Largest file that a program may write."""
+    limits: Limits = field(factory=Limits)
+    backend: Backend = field(factory=LocalJail)
     at_once: int = field(factory=lambda: os.cpu_count() or 1, validator=validators.gt(0))
     """Programs that run concurrently. More than there are cores take each other's time."""
-    network: Network = field(
-        default="cut_if_possible", validator=validators.in_(["cut", "cut_if_possible", "open"])
-    )
-    """Give programs a network. Some systems cannot cut it off (other than Linux, or without
-    user namespaces, as in many containers): then `cut` fails, and `cut_if_possible` warns once."""
-    command: tuple[str, ...] = (sys.executable, "-I", "-S")
-    """Command that runs the Python file given as its last argument."""
+    require_isolation: bool = False
+    """Fail instead of warning once if the backend cannot isolate programs."""
     _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = field(
         factory=WeakKeyDictionary, init=False, eq=False, repr=False
     )
 
     async def run(self, program: str) -> SandboxResult:
-        """Run a Python program. Raises GradingError if it cannot be started."""
+        """Run a Python program without tests. Raises GradingError if it cannot be started."""
+        return await self._run(program, tests=None, setup="", names=())
+
+    async def test(
+        self, program: str, tests: str, *, setup: str = "", names: Sequence[str] = ()
+    ) -> SandboxResult:
+        """Run a Python program, then its tests in another process.
+
+        The tests call the functions of the program by name; arguments and results cross as plain
+        values (numbers, text, lists, tuples, sets, dicts). Any other result stays with the program
+        and equals no plain value. `setup` runs before the tests, beside them; `names` are those of
+        the program that replace built-in functions and names of `setup`.
+        """
+        return await self._run(program, tests=tests, setup=setup, names=names)
+
+    async def _run(
+        self, program: str, *, tests: str | None, setup: str, names: Sequence[str]
+    ) -> SandboxResult:
         token = secrets.token_hex(16)
-        order = {"program": program, "token": token, "network": self.network}
-        limits = {"memory": self.memory_mb << 20, "file": self.file_mb << 20}
+        order = {"program": program, "tests": tests, "setup": setup, "names": list(names)}
+        stdin = json.dumps({**order, "token": token})
+        files = {"main.py": _HARNESS.read_text()}
         slots = self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self.at_once))
         async with slots:
-            ran = await self._run({**order, **limits, "cpu": int(self.seconds) + 1}, token)
-        if not ran.network_cut and self.network != "open":
-            self._warn_open()
-        return ran
+            ended = await self.backend.run(files, stdin, self.limits)
+        if not ended.isolated:
+            self._not_isolated(ended.problem)
+        verdict: dict[str, Any] = {"finished": False, "passed": False, "output": "", "error": ""}
+        if not ended.timed_out and ended.stdout.startswith(token):
+            verdict = json.loads(ended.stdout.removeprefix(token))
+        return SandboxResult(timed_out=ended.timed_out, isolated=ended.isolated, **verdict)
 
-    def _warn_open(self) -> None:
-        forbidden = "this system does not let a program's network be cut off"
-        if self.network == "cut":
-            raise GradingError(f"{forbidden}: use Sandbox(command=...) or network='open'")
-        _warn_once(f"{forbidden}: the programs that are tested here can use it")
-
-    async def _run(self, order: dict[str, object], token: str) -> SandboxResult:
-        with (
-            as_file(files("tinker_evals.sandbox") / "child.py") as child,
-            tempfile.TemporaryDirectory(prefix="tinker-evals-") as folder,
-        ):
-            # A file, not a pipe: its size has a limit, and no process left behind holds it open.
-            output = Path(folder, "output")
-            with output.open("wb") as sink:
-                timed_out, status = await self._child(str(child), folder, sink, order)
-            text = output.read_bytes().decode(errors="replace").rstrip()
-        passed = status == 0 and text.endswith(f"\n{token}")
-        shown = text.replace(token, "").strip()[-_SHOWN:]
-        cut = self.network != "open" and not text.startswith(token)
-        return SandboxResult(passed=passed, timed_out=timed_out, output=shown, network_cut=cut)
-
-    async def _child(
-        self, child: str, folder: str, sink: BinaryIO, order: dict[str, object]
-    ) -> tuple[bool, int]:
-        """A pair: True if the time limit was exceeded, and the exit status."""
-        home = Path(folder, "home")
-        home.mkdir()
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *self.command,
-                child,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=sink,
-                stderr=asyncio.subprocess.STDOUT,
-                cwd=home,
-                env={"PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"},
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise GradingError(f"the sandbox {self.command[0]} does not start: {error}") from error
-        timed_out = False
-        try:
-            async with asyncio.timeout(self.seconds):
-                await process.communicate(json.dumps(order).encode())
-        except TimeoutError:
-            timed_out = True
-        finally:
-            _kill_group(process.pid)  # with the processes that it started
-            status = await process.wait()
-        return timed_out, status
+    def _not_isolated(self, problem: str) -> None:
+        text = (
+            "programs run with limits only: they reach the network, your processes and your files "
+            f"({problem})"
+        )
+        if self.require_isolation:
+            raise GradingError(text)
+        _warn_once(text)
 
 
 @cache
 def _warn_once(text: str) -> None:
     logger.warning(text)
-
-
-def _kill_group(leader: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tinker_evals.dataset.item import Item
 from tinker_evals.dataset.sources import Hub, Package, Row
 from tinker_evals.graders.code import CodeGrader
@@ -38,7 +40,7 @@ def _read_mbpp(row: Row, number: int) -> Item:
     return Item(
         id=str(row["task_id"]),
         prompt=f"{row['prompt']}\nIt must pass these tests:\n{tests}",
-        target={"tests": tests},
+        target={"tests": tests, "names": re.findall(r"(?m)^def (\w+)", row["code"])},
         solution=f"```python\n{row['code']}\n```",
     )
 
