@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-HEADLESS = re.compile(r'"""(?:What|How|Whether|Where|That|Who|Which|When|As it is)\b[^"]*')
+HEADLESS = re.compile(r'"""(?:What|How|Whether|Where|That|Who|Which|When|Why|As)\b[^"]*')
 
 
 def test_no_docstring_opens_with_a_clause_without_a_head() -> None:

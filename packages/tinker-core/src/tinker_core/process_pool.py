@@ -101,7 +101,7 @@ class ProcessPool:
             return process.call(arguments, self.seconds)
 
     async def call_async(self, *arguments: Any) -> Any:
-        """As `call`, without blocking the event loop."""
+        """Do the same as `call`, without blocking the event loop."""
         return await asyncio.to_thread(self.call, *arguments)
 
     def close(self) -> None:

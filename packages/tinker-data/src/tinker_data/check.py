@@ -48,7 +48,7 @@ class DataReport:
     limit: int | None
     """The longest example that is not cut or dropped, in tokens."""
     reasons: Mapping[str, int]
-    """Why rows cannot be used, and how many rows each reason has."""
+    """The reasons for which rows cannot be used, with the number of rows of each."""
     problems: tuple[DataError, ...]
     """The first errors, with their places."""
     longest: int

@@ -196,7 +196,7 @@ def render_raw(
 def render_or_skip(
     row: RawRow, *, renderer: Renderer, rendering: Rendering, reading: Reading
 ) -> RenderedRow:
-    """As `render_raw`; with `reading.bad_row="skip"`, an unusable row has no datums."""
+    """Call `render_raw`; with `reading.bad_row="skip"`, an unusable row has no datums."""
     try:
         return render_raw(row, renderer=renderer, rendering=rendering, reading=reading)
     except DataError:

@@ -48,7 +48,7 @@ Example = tuple[tinker.ModelInput, NDArray[np.float32]]
 
 @frozen
 class NoBridge:
-    """Why the next prompt cannot extend the sampled tokens and must be rendered again."""
+    """A refusal of `bridge`: the next prompt does not extend the sampled tokens."""
 
     reason: str
 

@@ -6,6 +6,6 @@ from rich.console import Console
 
 
 def console() -> Console:
-    """As wide as the terminal; wide enough for a whole table in a file or a pipe."""
+    """The console at the width of the terminal, or 140 columns in a file or a pipe."""
     found = Console(soft_wrap=True, highlight=False)
     return found if found.is_terminal else Console(soft_wrap=True, highlight=False, width=140)

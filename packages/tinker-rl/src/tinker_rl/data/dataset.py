@@ -58,7 +58,7 @@ class ModelRLDatasetBuilder(Protocol):
     async def build_on(
         self, service: tinker.ServiceClient, *, renderer: Renderer, seed: int
     ) -> RLData:
-        """As `RLDatasetBuilder.build`. The models are on the engine of `service`."""
+        """Build the data sets, with models on the engine of `service`. Raises DataError."""
         ...
 
 

@@ -28,7 +28,7 @@ class StepResult:
     next_observation: Observation | None = None
     next_stop_condition: StopCondition | None = None
     stop: StopReason = _COMPLETED
-    """Why the episode is done, if it is."""
+    """The reason for the end of the episode, if it has ended."""
     metrics: Metrics = field(factory=dict)
     logs: Logs = field(factory=dict)
 

@@ -85,7 +85,7 @@ class AsynchronousSource:
     async def batch(
         self, index: int, snapshot: Snapshot
     ) -> AsyncIterator[Sequence[TrajectoryGroup]]:
-        """As many groups as the batch has, none older than the bound."""
+        """The groups of a batch; none is older than the bound."""
         async with self._change:
             self._newest = snapshot
             self._change.notify_all()

@@ -14,7 +14,7 @@ _OF_EVALUATIONS = ("test/", "eval/")
 
 
 def reason_to_stop(evaluation: Evaluation, rows: Sequence[Mapping[str, Any]]) -> str | None:
-    """Why early stopping ends a run with these rows of metrics.jsonl; None to continue it.
+    """The reason to end a run with these rows of metrics.jsonl early; None to continue it.
 
     It ends if the metric is not finite, which is null in a row, and if the last `patience`
     evaluations brought no new best. A value as good as the best is no new best. Rows without the

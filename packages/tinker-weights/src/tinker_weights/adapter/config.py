@@ -37,7 +37,7 @@ class AdapterConfig:
     rank: int
     alpha: float
     base_model: str | None = None
-    """As it was written down: a name on the hub, or a folder of the machine that wrote it."""
+    """A name on the hub, or a folder of the machine that wrote the adapter; not checked."""
     use_rslora: bool = False
     rank_pattern: Mapping[str, int] = field(factory=dict)
     alpha_pattern: Mapping[str, float] = field(factory=dict)
@@ -81,7 +81,7 @@ def read_adapter_config(folder: Path) -> AdapterConfig:
 
 
 def _unsupported(raw: Mapping[str, Any]) -> str | None:
-    """Why the adapter cannot be merged; None: it can."""
+    """The reason why the adapter cannot be merged; None if it can."""
     if raw.get("peft_type", "LORA") != "LORA":
         return f"peft_type is {raw['peft_type']!r}, expected 'LORA'"
     for key, what in _UNSUPPORTED.items():

@@ -164,6 +164,6 @@ def _duration(seconds: float) -> str:
 
 
 def _console() -> Console:
-    """As wide as the terminal; a file or a pipe has room for a whole table."""
+    """The console at the width of the terminal, or 200 columns in a file or a pipe."""
     console = Console(soft_wrap=True, highlight=False)
     return console if console.is_terminal else Console(soft_wrap=True, highlight=False, width=200)

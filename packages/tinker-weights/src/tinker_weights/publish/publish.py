@@ -31,7 +31,7 @@ class Published:
     url: str | None
     """None where it was not uploaded."""
     reason: str | None = None
-    """Why it was not uploaded."""
+    """The reason for no upload."""
 
     @property
     def command(self) -> str:

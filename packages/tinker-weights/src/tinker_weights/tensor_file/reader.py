@@ -24,7 +24,7 @@ class Tensor(Protocol):
 
     @property
     def dtype(self) -> str:
-        """As a safetensors header spells it."""
+        """The name of the type in a safetensors header, such as BF16."""
         ...
 
     @property
